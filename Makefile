@@ -1,0 +1,40 @@
+# The guide's commands.  Each works as the first one on a fresh clone with git, make and Python >= 3.11.
+
+PYTHON ?= python3
+export PYTHON ACCELERATOR ONLY MODEL VLLM
+DOCS = $$($(PYTHON) tools/environment.py docs)
+IN_DOCS = python=$(DOCS) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
+
+.DEFAULT_GOAL := help
+.PHONY: help doctest test html linkcheck serve clean verify-engine lock
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
+
+doctest: ## run every block on this machine's best accelerator, and record it (ACCELERATOR= PYTHON= ONLY= MODEL= VLLM=)
+	@exec $(PYTHON) tools/run_doctest.py
+
+test: ## test all that needs no engine, then lint and types
+	@$(IN_DOCS) python -m pytest -q tests --ignore=tests/snippets
+	@$(IN_DOCS) ruff check .
+	@$(IN_DOCS) ruff format --check .
+	@$(IN_DOCS) lint-imports
+	@$(IN_DOCS) mypy
+
+html: ## build the guide into build/html, strictly; warnings are errors
+	@$(IN_DOCS) python tools/build_html.py
+
+linkcheck: ## look up every link of the guide (needs a network)
+	@$(IN_DOCS) python -m sphinx -E -W --keep-going -b linkcheck . build/linkcheck
+
+serve: html ## build, then serve the guide on http://127.0.0.1:8000
+	@$(IN_DOCS) python -m http.server --bind 127.0.0.1 --directory build/html 8000
+
+verify-engine: ## compare the Python files of the CPU engine with upstream's wheel of the same release (VLLM=; 300 MB)
+	@$(PYTHON) tools/verify_engine.py
+
+lock: ## resolve requirements/*.in again into *.lock (needs uv)
+	@$(PYTHON) tools/lock.py
+
+clean: ## remove build products and environments; records stay
+	rm -rf build .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis

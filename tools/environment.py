@@ -1,0 +1,106 @@
+"""Build the project's virtual environments from their locks, once (standard library only).
+
+``python tools/environment.py NAME`` prints the environment's interpreter, building ``.venv/NAME`` first if its lock
+changed.  An interrupted build leaves no stamp and is started again by the next call.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements"
+TORCH = "torch==2.13.0+cpu"
+# PyTorch's own index of CPU wheels, asked only where the default index has no such wheel.
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+DEFAULT_ENGINE = "0.30.0"
+
+
+class EnvironmentProblem(Exception):
+    """An environment that cannot be built; the message is one line that says what to do."""
+
+
+def engines() -> list[str]:
+    """The vLLM releases that have a lock, oldest first."""
+    names = [path.stem.removeprefix("cpu-") for path in REQUIREMENTS.glob("cpu-*.lock")]
+    return sorted(names, key=lambda name: [int(part) for part in name.split(".")])
+
+
+def _stamp(lock: Path) -> str:
+    torch = TORCH if lock.stem.startswith("cpu-") else ""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return hashlib.sha256(lock.read_bytes() + torch.encode() + version.encode()).hexdigest()
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Let one process at a time build environments."""
+    (ROOT / ".venv").mkdir(exist_ok=True)
+    with (ROOT / ".venv" / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _pip(python: Path, *arguments: str) -> int:
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *arguments]
+    return subprocess.run(command, stdout=sys.stderr).returncode
+
+
+def _install(python: Path, lock: Path) -> None:
+    if lock.stem.startswith("cpu-"):
+        has_torch = _pip(python, TORCH) == 0 or _pip(python, TORCH, "--index-url", TORCH_CPU_INDEX) == 0
+        if not has_torch:
+            raise EnvironmentProblem(
+                f"{TORCH} is neither in the default index nor in PyTorch's own (see pip's message)"
+            )
+    # Everything is pinned in the lock, so pip has nothing to resolve: --no-deps keeps the CUDA packages out.
+    if _pip(python, "--no-deps", "--require-hashes", "-r", str(lock)) != 0:
+        raise EnvironmentProblem(f"pip could not install {lock.relative_to(ROOT)} (see its message above); call again")
+
+
+def ensure(name: str) -> Path:
+    """The interpreter of environment ``name`` (``docs``, ``cpu-0.30.0``), which is built if its lock is new."""
+    lock = REQUIREMENTS / f"{name}.lock"
+    if not lock.is_file():
+        raise EnvironmentProblem(f"there is no requirements/{name}.lock")
+    folder = ROOT / ".venv" / name
+    python, stamp = folder / "bin" / "python", folder / ".stamp"
+    if stamp.is_file() and stamp.read_text() == _stamp(lock):
+        return python
+    with _locked():
+        if stamp.is_file() and stamp.read_text() == _stamp(lock):
+            return python
+        print(f"building .venv/{name} from requirements/{name}.lock (once) ...", file=sys.stderr, flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        if subprocess.run([sys.executable, "-m", "venv", str(folder)], stdout=sys.stderr).returncode != 0:
+            raise EnvironmentProblem(f"{sys.executable} -m venv failed: install your system's python3-venv package")
+        _install(python, lock)
+        stamp.write_text(_stamp(lock))
+    return python
+
+
+def main() -> int:
+    """Print the interpreter of the environment named by the only argument."""
+    if sys.version_info < (3, 11):
+        print(
+            f"Python 3.11 or newer is needed, {sys.executable} is {sys.version.split()[0]}: set PYTHON=",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        print(ensure(sys.argv[1]))
+    except EnvironmentProblem as problem:
+        print(f"environment: {problem}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
