@@ -12,7 +12,7 @@ project_copyright = "The guide's authors"
 language = "en"
 
 extensions = [
-    "blocks",
+    "blocks.extension",
     "myst_parser",
     "sphinx.ext.doctest",
     "sphinx_copybutton",

@@ -49,7 +49,7 @@ def _locked() -> Iterator[None]:
 
 
 def _pip(python: Path, *arguments: str) -> int:
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *arguments]
+    command = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-input", *arguments]
     return subprocess.run(command, stdout=sys.stderr).returncode
 
 

@@ -135,6 +135,8 @@ def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
     arguments = [
         "tests/snippets",
         "-v",
+        "--no-header",
+        "-Wignore::DeprecationWarning",  # of the engine's packages; a reader can do nothing about them
         f"--accelerator={accelerator}",
         f"--only={only}",
         f"--model={model}",

@@ -1,0 +1,86 @@
+"""The Sphinx extension: checked includes, evidence under each block, and a manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sphinx.util import logging
+
+from blocks import manifest, tables
+from blocks.directive import BlockInclude
+from blocks.evidence import statements
+from blocks.pages import check_page
+from blocks.regions import Fault
+from blocks.state import Findings, State, current, read_state
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+logger = logging.getLogger(__name__)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension."""
+    app.add_directive("literalinclude", BlockInclude, override=True)
+    tables.register(app)
+    app.connect("builder-inited", lambda app: read_state(Path(app.srcdir)) and None)
+    app.connect("env-get-outdated", _outdated)
+    app.connect("env-purge-doc", lambda app, env, docname: Findings(env).forget(docname))
+    app.connect("env-merge-info", lambda app, env, docnames, other: Findings(env).merge(docnames, other))
+    app.connect("doctree-read", _check_page)
+    app.connect("env-updated", tables.outdated)
+    app.connect("html-collect-pages", manifest.source_pages)
+    app.connect("build-finished", _report)
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+    """Pages whose evidence is not what they were built with: exactly these are read again."""
+    state = current(env)
+    stale = set()
+    for shown in Findings(env).all_shown():
+        region = state.regions.get(shown.region)
+        now = tuple(map(str, statements(state.records, region))) if region else ()
+        if now != shown.statements:
+            stale.add(shown.docname)
+    return sorted(stale & env.found_docs)
+
+
+def _check_page(app: Sphinx, doctree: nodes.document) -> None:
+    check_page(app.env, doctree)
+
+
+def unshown_and_untested(state: State, shown: set[str]) -> list[Fault]:
+    """Regions that no page shows or no test claims, and claims on regions that do not exist."""
+    claimed = {claim.region for claim in state.claims}
+    faults = []
+    for region in state.regions.values():
+        path = f"snippets/{region.file}"
+        if region.id not in shown:
+            faults.append(Fault("not_shown", path, region.line, f"no page shows region '{region.name}'"))
+        if region.id not in claimed:
+            faults.append(Fault("not_tested", path, region.line, f"no test claims region '{region.name}'"))
+    for claim in state.claims:
+        if claim.region not in state.regions:
+            faults.append(
+                Fault("unknown", claim.path, claim.line, f"a test claims '{claim.region}', which is no region")
+            )
+    return faults
+
+
+def _report(app: Sphinx, exception: Exception | None) -> None:
+    """Report every finding of every page, read again or not, and write the manifest."""
+    if exception is not None:
+        return
+    state, findings = current(app.env), Findings(app.env)
+    shown = {item.region for item in findings.all_shown()}
+    faults = [fault for docname in sorted(findings.faults) for fault in findings.faults[docname]]
+    for fault in [*state.faults, *faults, *unshown_and_untested(state, shown)]:
+        path = Path(fault.path)
+        location = path.relative_to(state.project) if path.is_relative_to(state.project) else path
+        logger.warning(fault.message, location=f"{location}:{fault.line}", type="block", subtype=fault.kind)
+    if app.builder.format == "html":
+        manifest.write(state, findings.all_shown(), Path(app.outdir))
