@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 export PYTHON ACCELERATOR ONLY MODEL VLLM
-DOCS = $$($(PYTHON) tools/environment.py docs)
-IN_DOCS = python=$(DOCS) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
+HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON) is not there: name an interpreter of Python 3.11 or newer" >&2; exit 2; }
+IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) tools/environment.py docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
 
 .DEFAULT_GOAL := help
 .PHONY: help doctest test html linkcheck serve clean verify-engine lock
@@ -12,7 +12,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 doctest: ## run every block on this machine's best accelerator, and record it (ACCELERATOR= PYTHON= ONLY= MODEL= VLLM=)
-	@exec $(PYTHON) tools/run_doctest.py
+	@$(HAS_PYTHON); exec $(PYTHON) tools/run_doctest.py
 
 test: ## test all that needs no engine, then lint and types
 	@$(IN_DOCS) python -m pytest -q tests --ignore=tests/snippets
@@ -31,10 +31,10 @@ serve: html ## build, then serve the guide on http://127.0.0.1:8000
 	@$(IN_DOCS) python -m http.server --bind 127.0.0.1 --directory build/html 8000
 
 verify-engine: ## compare the Python files of the CPU engine with upstream's wheel of the same release (VLLM=; 300 MB)
-	@$(PYTHON) tools/verify_engine.py
+	@$(HAS_PYTHON); $(PYTHON) tools/verify_engine.py
 
 lock: ## resolve requirements/*.in again into *.lock (needs uv)
-	@$(PYTHON) tools/lock.py
+	@$(HAS_PYTHON); $(PYTHON) tools/lock.py
 
 clean: ## remove build products and environments; records stay
 	rm -rf build .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis

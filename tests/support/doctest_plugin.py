@@ -68,11 +68,14 @@ def plain(name: str) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     accelerator, only = config.getoption("--accelerator"), plain(config.getoption("--only"))
+    known = set(scan_tree(PROJECT / "snippets")[0])
     kept = []
     for item in items:
         outcome = outcome_of(item)
         if outcome is not None:
             item.stash[OUTCOMES] = outcome
+            if unknown := [region for region in outcome.regions if region not in known]:
+                raise pytest.UsageError(f"{item.nodeid} claims {unknown[0]}, which is no region of a snippet")
         where = item.path.relative_to(PROJECT).as_posix() if item.path.is_relative_to(PROJECT) else item.path.name
         names = [*(outcome.regions if outcome else ()), where.replace("test_", "")]
         if any(only in name for name in names):

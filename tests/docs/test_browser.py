@@ -1,0 +1,139 @@
+"""The built guide in a real browser, at desktop and phone width: it is readable, complete, and asks nobody else."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blocks.regions import scan_tree
+from tools.environment import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on this machine: install Debian's package chromium"
+)
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+HOW_TO = "docs/how-to/hip-graphs"
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+SCREENSHOTS = ROOT / "build" / "screenshots"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line for each."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address and the folder of the guide, built for this test."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-q", "-d", str(folder / "doctrees"), str(ROOT), str(folder / "html")]
+    made = subprocess.run(command, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    handler = functools.partial(Quiet, directory=str(folder / "html"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", folder / "html"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def page(site: tuple[str, Path]) -> Iterator[Page]:
+    """One browser page; a request that leaves the site fails the test that caused it."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        context = browser.new_context(accept_downloads=True, permissions=["clipboard-read", "clipboard-write"])
+        yield context.new_page()
+        browser.close()
+
+
+def manifest(folder: Path) -> list[dict[str, str]]:
+    rows = json.loads((folder / "snippets.json").read_text())
+    assert isinstance(rows, list)
+    return rows
+
+
+def pages(folder: Path) -> list[str]:
+    return sorted({row["page"] for row in manifest(folder)} | {"index", "docs/reference/verification"})
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_fits_and_asks_nobody_else(site: tuple[str, Path], page: Page, size: str) -> None:
+    """No page is wider than the screen, every shown block has its badge, and no request leaves the site."""
+    address, folder = site
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    shown = [row["page"] for row in manifest(folder)]
+    for name in pages(folder):
+        page.goto(f"{address}/{name}.html")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        blocks = page.locator("div.block-evidence")
+        assert blocks.count() == shown.count(name), name
+        for number in range(blocks.count()):
+            box = blocks.nth(number).bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+            assert blocks.nth(number).locator(".block-badge").first.inner_text()
+        if name in ("index", HOW_TO):
+            picture = page.screenshot(path=str(SCREENSHOTS / f"{name.split('/')[-1]}-{size}.png"), full_page=True)
+            assert len(picture) > 20_000, f"{name} is nearly blank"
+    assert [url for url in asked if not url.startswith((address, "data:"))] == []
+
+
+def test_the_copy_button_copies_the_region(site: tuple[str, Path], page: Page) -> None:
+    address, folder = site
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{address}/{HOW_TO}.html")
+    first = next(row for row in manifest(folder) if row["page"] == HOW_TO)
+    regions, _ = scan_tree(ROOT / "snippets")
+    text = regions[f"{first['file'].removeprefix('snippets/')}:{first['region']}"].text
+    page.locator("div.highlight").first.hover()
+    page.locator("button.copybtn").first.click()
+    page.wait_for_function("document.querySelector('button.copybtn.success') !== null")
+    assert page.evaluate("navigator.clipboard.readText()").strip() == text.strip()
+
+
+def test_download_and_whole_file_are_the_snippet(site: tuple[str, Path], page: Page) -> None:
+    address, folder = site
+    page.goto(f"{address}/{HOW_TO}.html")
+    first = next(row for row in manifest(folder) if row["page"] == HOW_TO)
+    snippet = (ROOT / first["file"]).read_text()
+    with page.expect_download() as waiting:
+        page.locator("a.reference.download").first.evaluate(
+            "link => { link.setAttribute('download', ''); link.click() }"
+        )
+    assert Path(waiting.value.path()).read_text() == snippet
+    page.locator("a.block-source").first.click()
+    assert page.url.endswith(f"{first['file']}.html")
+    shown = page.locator("div.highlight pre").inner_text()
+    assert all(line.strip() in shown for line in snippet.splitlines())
+
+
+def test_the_landing_page_leads_to_four_doors(site: tuple[str, Path], page: Page) -> None:
+    address, _ = site
+    page.goto(f"{address}/index.html")
+    for door in ("tutorial", "how-to", "explanation", "reference"):
+        link = page.locator(f".wy-nav-content a[href='docs/{door}/index.html']").first
+        assert link.count() == 1, door
+    assert page.locator("ul.block-summary li").count() >= 1
