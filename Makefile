@@ -6,7 +6,7 @@ HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON
 IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) tools/environment.py docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
 
 .DEFAULT_GOAL := help
-.PHONY: help doctest test html linkcheck serve clean verify-engine lock
+.PHONY: help doctest test html linkcheck mutants serve clean verify-engine lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -20,6 +20,9 @@ test: ## test all that needs no engine, then lint and types
 	@$(IN_DOCS) ruff format --check .
 	@$(IN_DOCS) lint-imports
 	@$(IN_DOCS) mypy
+
+mutants: ## break snippets on purpose, and see that `make doctest` notices each
+	@$(HAS_PYTHON); $(PYTHON) tools/mutants.py
 
 html: ## build the guide into build/html, strictly; warnings are errors
 	@$(IN_DOCS) python tools/build_html.py

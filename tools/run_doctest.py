@@ -24,7 +24,7 @@ ACCELERATORS = ("auto", "rocm", "cuda", "cpu")
 HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
 PROBE = """
 import importlib.util as u, json
-found = {name: u.find_spec(name) is not None for name in ("torch", "vllm", "pytest", "pydantic")}
+found = {name: u.find_spec(name) is not None for name in ("torch", "vllm", "pytest")}
 if found["torch"]:
     import torch
     found.update(hip=getattr(torch.version, "hip", None), cuda=torch.version.cuda, gpus=torch.cuda.is_available())
@@ -95,20 +95,14 @@ def check_model(model: str) -> None:
         )
 
 
-def beside(python: str, found: dict[str, object]) -> Path | None:
-    """A folder with the test tools that ``python`` lacks; ``None`` if it has them.  Nothing is installed into it."""
+def beside(found: dict[str, object]) -> Path | None:
+    """A folder with the test tools that this interpreter lacks; ``None`` if it has them.
+
+    They go into an environment of our own, so that nothing is installed into the interpreter, which may even lack pip.
+    """
     if found.get("pytest"):
         return None
-    folder = ROOT / ".venv" / "beside"
-    if not (folder / "pytest").is_dir():
-        lock = ROOT / "requirements" / "pytest.lock"
-        command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
-        if subprocess.run([*command, "--target", str(folder)], stdout=sys.stderr).returncode != 0:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise EnvironmentProblem(
-                f"pytest could not be put beside {python}: install pytest there, or give it a network"
-            )
-    return folder
+    return next((ensure("pytest").parent.parent / "lib").glob("python3*")) / "site-packages"
 
 
 def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
@@ -131,7 +125,7 @@ def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
     else:
         if environ.get("VLLM"):
             raise BadInput("VLLM= picks the CPU engine; a GPU run uses the vLLM of its own interpreter: leave it out")
-        tools = beside(python, found)
+        tools = beside(found)
     arguments = [
         "tests/snippets",
         "-v",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -114,8 +115,8 @@ def test_the_image_interpreter_is_used_and_stays_as_it_is(image_python: Path, mo
     """pytest is put beside it, from the interpreter that runs this test, so that no network is needed."""
     site = next((image_python.parent.parent / "lib").glob("python3*")) / "site-packages"
     before = sorted(path.relative_to(site) for path in site.rglob("*.py"))
-    beside = [path for path in sys.path if path.endswith("site-packages")][0]
-    monkeypatch.setattr(run_doctest, "beside", lambda python, found: Path(beside))
+    beside = next(path for path in sys.path if path.endswith("site-packages"))
+    monkeypatch.setattr(run_doctest, "beside", lambda found: Path(beside))
     python, arguments, environ = plan({"PYTHON": str(image_python), "ONLY": "sleep"})
     assert python == str(image_python)
     assert "--accelerator=rocm" in arguments
@@ -126,7 +127,7 @@ def test_the_image_interpreter_is_used_and_stays_as_it_is(image_python: Path, mo
         [python, "-c", f"import sys; sys.path.append({tools!r}); {program}"], capture_output=True, text=True
     )
     assert made.returncode == 0, made.stderr
-    hip, prefix, where = __import__("json").loads(made.stdout)
+    hip, prefix, where = json.loads(made.stdout)
     assert hip == "7.0.51831"
     assert Path(prefix) == image_python.parent.parent
     assert where.startswith(beside)
@@ -134,7 +135,7 @@ def test_the_image_interpreter_is_used_and_stays_as_it_is(image_python: Path, mo
 
 
 def test_a_gpu_run_takes_no_engine_of_ours(image_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_doctest, "beside", lambda python, found: None)
+    monkeypatch.setattr(run_doctest, "beside", lambda found: None)
     with pytest.raises(BadInput, match="VLLM= picks the CPU engine"):
         plan({"PYTHON": str(image_python), "VLLM": "0.28.0"})
 
@@ -144,4 +145,4 @@ def test_pytest_that_is_there_needs_no_network(monkeypatch: pytest.MonkeyPatch) 
         raise AssertionError("nothing may be installed")
 
     monkeypatch.setattr(subprocess, "run", no_install)
-    assert run_doctest.beside("python3", {"pytest": True}) is None
+    assert run_doctest.beside({"pytest": True}) is None

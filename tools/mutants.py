@@ -1,0 +1,67 @@
+"""``make mutants``: do the tests of the blocks notice a wrong snippet?
+
+Each entry of ``tests/support/mutations.toml`` replaces a piece of a snippet in a copy of the project, where
+``make doctest`` on the CPU must then fail.  Exit codes: 0 every mutant was noticed, 1 one was not, 2 a stale entry.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools.environment import ROOT
+
+COPIED = ("docs/_extensions", "requirements", "snippets", "tests", "tools", "facts", "pyproject.toml")
+
+
+def copy_with(mutation: dict[str, str], target: Path) -> None:
+    """Copy the project to ``target`` with one replacement; :class:`ValueError` if its text is not there once."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target / name)
+    (target / ".venv").symlink_to(ROOT / ".venv")
+    path = target / "snippets" / mutation["file"]
+    text = path.read_text(encoding="utf-8")
+    if text.count(mutation["old"]) != 1:
+        raise ValueError(f"snippets/{mutation['file']} holds {mutation['old']!r} {text.count(mutation['old'])} times")
+    path.write_text(text.replace(mutation["old"], mutation["new"]), encoding="utf-8")
+
+
+def main() -> int:
+    """Run every mutant; ONLY= picks those whose file contains it."""
+    with (ROOT / "tests/support/mutations.toml").open("rb") as stream:
+        mutations = tomllib.load(stream)["mutation"]
+    missed = 0
+    for mutation in mutations:
+        if os.environ.get("ONLY", "") not in mutation["file"]:
+            continue
+        with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+            try:
+                copy_with(mutation, Path(folder))
+            except ValueError as error:
+                print(f"make mutants: a stale entry: {error}", file=sys.stderr)
+                return 2
+            environ = {**os.environ, "ACCELERATOR": "cpu", "ONLY": mutation["file"], "MODEL": ""}
+            command = [sys.executable, "tools/run_doctest.py"]
+            made = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+        noticed = made.returncode == 1
+        missed += not noticed
+        print(f"{'noticed' if noticed else 'MISSED '}  {mutation['file']}: {mutation['why']}", flush=True)
+        if made.returncode not in (0, 1):
+            print(made.stdout[-2000:] + made.stderr[-2000:], file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

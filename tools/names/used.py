@@ -1,0 +1,27 @@
+"""Which names the guide uses, and where: what the drift alarm watches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from facts.load import Facts
+from tools.check_names import named
+from tools.names.judge import ENGINE
+
+# Rows of the generated version tables; no page spells them out.
+ALWAYS = ("sleep_mode", "sleep_mode_rule", "sleep_allocator_built_if", "archs", "torch", "default_mode", "mode_by_level",
+          "default_sizes", "branch", "vllm")  # fmt: skip
+
+
+def used_names(root: Path, facts: Facts) -> dict[str, set[str]]:
+    """Names as the contracts spell them, with the files that name them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name in ALWAYS:
+        found[name].add("the version tables")
+    for knob in facts.knobs.values():
+        found[knob.name.removeprefix(f"{ENGINE}vllm.")].add(facts.file[knob.id])
+    for name, _ in named(root):
+        plain = name.name.lstrip("+").removeprefix(f"{ENGINE}vllm.").removeprefix("no_")
+        found[plain.partition(".")[0] if name.kind == "method" else plain].add(name.path)
+    return dict(found)
