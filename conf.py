@@ -30,7 +30,7 @@ html_css_files = ["guide.css"]
 html_title = project
 html_copy_source = False
 html_show_sphinx = False
-html_theme_options = {"navigation_depth": 3}
+html_theme_options = {"navigation_depth": 3, "collapse_navigation": False}
 
 # A reader copies commands, never the prompt before them.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
