@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 EVIDENCE = (*LEVELS, NOT_RUN)
 # One process for the engine: it starts in seconds, and nothing stays behind when the run is cut.
 ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
-CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 OUTCOMES = pytest.StashKey[Outcome]()
 
 
@@ -42,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--accelerator") == "cpu":
         for key, value in CPU_ENVIRONMENT.items():
             os.environ.setdefault(key, value)
+    if not config.getoption("--model"):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the tiny model is made here; nothing may be looked up
     if config.getoption("--record"):
         config.pluginmanager.register(Recorder(config), "guide-recorder")
 
