@@ -1,7 +1,7 @@
 """``make mutants``: do the tests of the blocks notice a wrong snippet?
 
 Each entry of ``tests/support/mutations.toml`` replaces a piece of a snippet in a copy of the project, where
-``make doctest`` on the CPU must then fail.  Exit codes: 0 every mutant was noticed, 1 one was not, 2 a stale entry.
+``make doctest ONLY=<its test>`` on the CPU must then fail.  Exit codes: 0 every mutant was noticed, 1 one was not, 2 a stale entry.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> int:
             except ValueError as error:
                 print(f"make mutants: a stale entry: {error}", file=sys.stderr)
                 return 2
-            environ = {**os.environ, "ACCELERATOR": "cpu", "ONLY": mutation["file"], "MODEL": ""}
+            environ = {**os.environ, "ACCELERATOR": "cpu", "ONLY": mutation["test"].split("::")[1], "MODEL": ""}
             command = [sys.executable, "tools/run_doctest.py"]
             made = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
         noticed = made.returncode == 1

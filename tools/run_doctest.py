@@ -130,6 +130,8 @@ def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
         "tests/snippets",
         "-v",
         "--no-header",
+        "-pno:logging",  # torch logs thousands of lines, which would bury a failure
+        "--continue-on-collection-errors",  # one broken file fails the run, and does not hide the others
         "-Wignore::DeprecationWarning",  # of the engine's packages; a reader can do nothing about them
         f"--accelerator={accelerator}",
         f"--only={only}",

@@ -21,7 +21,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 EVIDENCE = (*LEVELS, NOT_RUN)
 # One process for the engine: it starts in seconds, and nothing stays behind when the run is cut.
 ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
-CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+# Inductor would need a C++ compiler, and 25 s an engine, to compile for a machine that the guide is not about.
+CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING", "TORCH_COMPILE_DISABLE": "1"}
 OUTCOMES = pytest.StashKey[Outcome]()
 
 
@@ -79,7 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if unknown := [region for region in outcome.regions if region not in known]:
                 raise pytest.UsageError(f"{item.nodeid} claims {unknown[0]}, which is no region of a snippet")
         where = item.path.relative_to(PROJECT).as_posix() if item.path.is_relative_to(PROJECT) else item.path.name
-        names = [*(outcome.regions if outcome else ()), where.replace("test_", "")]
+        names = [*(outcome.regions if outcome else ()), where.replace("test_", ""), item.name]
         if any(only in name for name in names):
             kept.append(item)
         marks = [mark for mark in item.iter_markers("accelerator") if accelerator not in mark.args]
