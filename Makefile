@@ -6,7 +6,7 @@ HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON
 IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) tools/environment.py docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
 
 .DEFAULT_GOAL := help
-.PHONY: help doctest test html linkcheck mutants serve clean verify-engine lock
+.PHONY: help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -32,6 +32,12 @@ linkcheck: ## look up every link of the guide (needs a network)
 
 serve: html ## build, then serve the guide on http://127.0.0.1:8000
 	@$(IN_DOCS) python -m http.server --bind 127.0.0.1 --directory build/html 8000
+
+releases: ## read the releases of vLLM and verl into facts/ (CHECK=1: only report what the newest changed of what the guide uses)
+	@$(IN_DOCS) python -m tools.releases $(if $(CHECK),--check)
+
+evidence: ## compare every release line that facts/ cites with the published package (needs a network)
+	@$(IN_DOCS) python -m tools.check_evidence
 
 verify-engine: ## compare the Python files of the CPU engine with upstream's wheel of the same release (VLLM=; 300 MB)
 	@$(HAS_PYTHON); $(PYTHON) tools/verify_engine.py

@@ -56,7 +56,7 @@ def faults(root: Path, facts: Facts) -> list[str]:
 
 
 def judge_page(judge: Judge, page: pages.Page | None, names: list[Named], default: dict[str, str]) -> list[str]:
-    """Faults of the names of one page and of the snippets that it shows; what it does not claim comes from ``default``."""
+    """Faults of the names of one page and of the snippets that it shows; ``default`` fills in its claims."""
     said = default | (page.claims if page else {})
     where = page.path if page and page.claims else "facts/guide.toml"
     known = judge.facts.releases

@@ -11,6 +11,7 @@ from facts.load import Facts
 from facts.releases import HERE, Release, release
 from tools.names.named import SYSTEM, Named
 
+Has = Callable[[Release], bool]
 SECTIONS = {"sampling": "sampling_params", "compilation": "compilation_config"}
 ENGINE = "actor_rollout_ref.rollout.engine_kwargs."
 ENV_VARS = "ray_kwargs.ray_init.runtime_env.env_vars."
@@ -31,8 +32,8 @@ class Judge:
     @cached_property
     def read_elsewhere(self) -> set[str]:
         """Variables that ROCm, torch, Ray and others read, by the evidence of their knob."""
-        ours = ("vllm", "verl")
-        return SYSTEM | {k.name for k in self.facts.knobs.values() if k.where == "env" and k.read_by not in ours}
+        knobs = [k for k in self.facts.knobs.values() if k.where == "env"]
+        return SYSTEM | {k.name for k in knobs if k.read_by.split()[0] not in ("vllm", "verl", "nobody")}
 
     @cached_property
     def words(self) -> set[str]:
@@ -49,7 +50,9 @@ class Judge:
         elif named.kind != "word" or named.name.removeprefix("no_") in self.words:
             yield from self._missing(named.name, "vllm", vllm, lambda c: _has(c, named.kind, named.name))
 
-    def _missing(self, name: str, project: str, claimed: Sequence[str], has: Callable[[Release], bool]) -> Iterator[str]:
+    def _missing(
+        self, name: str, project: str, claimed: Sequence[str], has: Callable[[Release], bool]
+    ) -> Iterator[str]:
         absent = [c.version for c in self.contracts(project, claimed) if not has(c)]
         if absent:
             having = [c.version for c in self.contracts(project) if has(c)]

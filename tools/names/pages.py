@@ -24,6 +24,7 @@ from tools.names.named import Named, environment, overrides, shell
 FIELD = re.compile(r":?(vllm|verl|gone):\s+(.+)")
 LITERAL = {".rst": re.compile(r"``([^`]+)``|:(?:envvar|code):`([^`]+)`"), ".md": re.compile(r"`([^`]+)`")}
 WORD = re.compile(r"(?<![\w./:@-])(?:--(?:no-)?)?([a-z][a-z0-9]*(?:[_-][a-z0-9]+)+)(?![\w./(-])")
+KEYWORD = re.compile(r"(?<![\w.])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)\s?=(?!=)")
 INCLUDE = re.compile(r"literalinclude::\s+/snippets/(\S+)|```\{literalinclude\}\s+/snippets/(\S+)")
 
 
@@ -73,7 +74,8 @@ def _names(lines: list[str], suffix: str, shown: str) -> Iterator[Named]:
             yield from environment(literal, shown, number)
             for word in WORD.findall(literal):
                 yield Named("word", word.replace("-", "_"), shown, number)
-        if line.startswith("   "):  # a block that the page itself holds
+        if re.match(r"\s{3}|\t", line):  # a block that the page itself holds
+            yield from (Named("word", word, shown, number) for word in KEYWORD.findall(text))
             yield from shell(re.sub(r"`+[^`]*`+_*", " ", text), shown, number)
 
 
@@ -83,7 +85,7 @@ def releases(claim: str, known: tuple[str, ...], where: str) -> list[str]:
     if words and all(re.fullmatch(r"\d[\w.]*", w) for w in words):
         missing = [w for w in words if w not in known]
         if missing:
-            raise ClaimError(f"{where}: release {', '.join(missing)} is not stored; correct the claim or run `make releases`")
+            raise ClaimError(f"{where}: {', '.join(missing)} is not stored; correct the claim or run `make releases`")
         return words
     try:
         spec = str(SpecifierSet(claim))

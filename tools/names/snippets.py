@@ -34,7 +34,7 @@ def names_in(path: Path, shown: str) -> list[Named]:
 def python(text: str, shown: str) -> Iterator[Named]:
     """Names in Python source."""
     tree = ast.parse(text)
-    tables = {
+    tables: dict[str, ast.expr] = {
         target.id: node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict | ast.Call)

@@ -10,15 +10,17 @@ from tools.check_names import named
 from tools.names.judge import ENGINE
 
 # Rows of the generated version tables; no page spells them out.
-ALWAYS = ("sleep_mode", "sleep_mode_rule", "sleep_allocator_built_if", "archs", "torch", "default_mode", "mode_by_level",
-          "default_sizes", "branch", "vllm")  # fmt: skip
+TABLES = (
+    "sleep_mode", "sleep_mode_rule", "sleep_allocator_built_if", "archs", "torch",
+    "default_mode", "mode_by_level", "default_sizes", "branch", "vllm",
+)  # fmt: skip
 
 
 def used_names(root: Path, facts: Facts) -> dict[str, set[str]]:
     """Names as the contracts spell them, with the files that name them."""
     found: dict[str, set[str]] = defaultdict(set)
-    for name in ALWAYS:
-        found[name].add("the version tables")
+    for row in TABLES:
+        found[row].add("the version tables")
     for knob in facts.knobs.values():
         found[knob.name.removeprefix(f"{ENGINE}vllm.")].add(facts.file[knob.id])
     for name, _ in named(root):

@@ -1,0 +1,137 @@
+# ruff: noqa: E501  one planted fault a line reads best
+"""A sound base loads; every kind of fault stops it with one line that names file, entry and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from facts.agree import disagreements
+from facts.load import FactsError, load, read
+from tests.facts.base import GPU, ISSUE, KNOB, OTHER, write
+
+
+def test_a_sound_base_loads(tmp_path: Path) -> None:
+    facts = load(write(tmp_path, issues=f"{ISSUE}\n{OTHER.replace('value = 128', 'value = 512')}"))
+    assert facts.releases == {"vllm": ("0.1.0", "0.2.0", "0.3.0"), "verl": ("0.9.1",)}
+    assert facts.goal == {"chunk-size": "sleep", "eager": "sleep", "full": "sleep", "crash": "sleep"}
+    knob = facts.knob("VLLM_CHUNK")
+    assert knob is facts.knobs["chunk-size"]
+    assert facts.knob("VLLM_NONE") is None
+    assert facts.archs() == {"gfx942", "gfx950"}
+    assert list(disagreements(facts, tmp_path)) == []
+
+
+IN_KNOB = "facts/knobs/sleep.toml: knob 'chunk-size': "
+IN_ISSUE = "facts/known_issues/sleep.toml: issue 'full': "
+IN_GPU = "facts/gpus.toml: gpu 'MI300X': "
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new", "says"),
+    [
+        ("knobs", "{type = \"pr\", repo = \"vllm-project/vllm\", number = 12695, state = \"merged\", read = 2026-11-01}", "",
+         IN_KNOB + "field 'evidence' needs at least 1; add what is missing"),
+        ("knobs", "unit = \"MiB\"", "units = \"MiB\"", IN_KNOB + "unknown field 'units'; take it out or spell it as in facts/README.md"),
+        ("knobs", "what = \"Size of a chunk.\"\n", "", IN_KNOB + "field 'what' is missing; add it"),
+        ("knobs", "type = \"pr\"", "type = \"hearsay\"", IN_KNOB + "field 'evidence.0' has no known type; use one of"),
+        ("knobs", "number = 12695", "number = 12695, page = 2", IN_KNOB + "unknown field 'evidence.0.page'"),
+        ("knobs", "where = \"env\"", "where = \"shell\"", IN_KNOB + "field 'where' is 'shell'"),
+        ("knobs", "\"VLLM_CHUNK\"", "\"VLLM_CHUNK=1\"", IN_KNOB + "'VLLM_CHUNK=1' cannot be typed where='env'; write the bare name"),
+        ("knobs", "kind = \"int\"", "kind = \"enum\"", IN_KNOB + "kind 'enum' needs choices"),
+        ("knobs", "merged\", read = 2026-11-01", "merged\", read = 2999-01-01", IN_KNOB + "evidence.0.read: 2999-01-01 lies in the future"),
+        ("knobs", ">=0.2", ">=2,<1", IN_KNOB + "versions.vllm: no version can satisfy '>=2,<1'; correct the bounds"),
+        ("knobs", ">=0.2", "", IN_KNOB + "versions.vllm: the version range is empty text"),
+        ("knobs", ">=0.2", "since 0.2", IN_KNOB + "versions.vllm: 'since 0.2' is no version range"),
+        ("knobs", ">=0.2", ">=0.4", IN_KNOB + "versions: no known vllm release lies in '>=0.4'"),
+        ("knobs", "vllm = \">=0.2\"", "vllm = \">=0.2\", archs = [\"gfx1\"]", IN_KNOB + "versions: arch 'gfx1' is in gpus.toml no more"),
+        ("knobs", "[\"full\"]", "[\"fulll\"]", "facts/knobs/sleep.toml: 'chunk-size': see names 'fulll', which is no entry"),
+        ("knobs", "id = \"eager\"", "id = \"chunk-size\"", IN_KNOB + "id is taken in facts/knobs/sleep.toml; choose another"),
+        ("knobs", "enforce_eager\"\nwhere = \"vllm\"", "VLLM_CHUNK\"\nwhere = \"env\"",
+         "facts/knobs/sleep.toml: knob 'eager': VLLM_CHUNK is knob 'chunk-size' already; merge the two"),
+        ("knobs", "set_by = \"vllm\"}]\nadvice", "set_by = \"vllm\"}, {value = 1, set_by = \"vllm\"}]\nadvice",
+         IN_KNOB + "defaults 256 and 1 of vllm hold on the same versions; limit them"),
+        ("knobs", "advice = [", "advice = [{value = 1, for_whom = \"large models\", why = \"No.\"}, ",
+         IN_KNOB + "advices 1 and 512 for 'large models' hold on the same versions"),
+        ("knobs", "checked = 2026-11-01\nsee", "conflict = {positions = [{value = 1, who = \"A\", evidence = []}], decides = \"x\"}\nchecked = 2026-11-01\nsee",
+         IN_KNOB + "field 'conflict.positions"),
+        ("knobs", "[[knob]]", "[[knobs]]", "facts/knobs/sleep.toml: unknown table knobs; this file holds only [[knob]]"),
+        ("knobs", "id = \"chunk-size\"", "id = ", "facts/knobs/sleep.toml: no valid TOML: "),
+        ("issues", "errors = [", "error = [", IN_ISSUE + "unknown field 'error'"),
+        ("issues", "id = \"full\"", "id = \"eager\"", "facts/known_issues/sleep.toml: issue 'eager': id is taken in facts/knobs/sleep.toml"),
+        ("issues", "id = \"full\"\n", "", "facts/known_issues/sleep.toml: issue 'number 1': field 'id' is missing; add it"),
+        ("issues", "evidence = [{type = \"issue\", repo = \"vllm-project/vllm\", number = 1, read = 2026-11-01}]", "evidence = []",
+         IN_ISSUE + "field 'evidence' needs at least 1"),
+        ("issues", ", value = 512", "", IN_ISSUE + "fixes.0: setting and value go together; write both or none"),
+        ("issues", "setting = \"VLLM_CHUNK\"", "setting = \"VLLM_CHUNKS\"", IN_ISSUE + "fix sets 'VLLM_CHUNKS', which is no knob"),
+        ("issues", "gone = [{vllm = \">=0.3\"}]", "gone = [{vllm = \">=0.2\"}]", IN_ISSUE + "versions and gone overlap in vllm (>=0.2,<0.3 and >=0.2)"),
+        ("issues", "gone = [{vllm = \">=0.3\"}]", "gone = [{}]", IN_ISSUE + "gone names no version"),
+        ("issues", ">=0.2,<0.3", ">=0.2.1,<0.3", IN_ISSUE + "versions: no known vllm release lies in '>=0.2.1,<0.3'"),
+        ("issues", "confidence =", "against = [{id = \"nobody\", decides = \"x\"}]\nconfidence =", IN_ISSUE + "against names 'nobody', which is no issue"),
+        ("gpus", "memory_gib = 192", "memory = 192", IN_GPU + "field 'memory_gib' is missing"),
+        ("gpus", "fp8 = \"e4m3fnuz\"", "fp8 = \"e4m3\"", IN_GPU + "field 'fp8' is 'e4m3'"),
+    ],
+)  # fmt: skip
+def test_a_planted_fault_stops_the_load(tmp_path: Path, part: str, old: str, new: str, says: str) -> None:
+    text = {"knobs": KNOB, "issues": ISSUE, "gpus": GPU}[part]
+    assert old in text
+    with pytest.raises(FactsError) as caught:
+        load(write(tmp_path, **{part: text.replace(old, new, 1)}))
+    line = str(caught.value)
+    assert line.startswith(says)
+    assert "\n" not in line
+    assert ";" in line  # what to do
+
+
+CONTRADICTION = (
+    "facts/known_issues/sleep.toml: issue 'crash': sets VLLM_CHUNK to 128, but 'full' (facts/known_issues/sleep.toml) "
+    "sets it to 512 on the same versions; limit the versions, or add against = [{id = 'full', decides = ...}]"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "loads"),
+    [
+        (("", ""), False),
+        ((">=0.2,<0.3", ">=0.1,<0.2"), True),
+        (('["gfx942"]', '["gfx950"]'), True),
+        (("confidence =", 'against = [{id = "full", decides = "size of the model"}]\nconfidence ='), True),
+    ],
+    ids=["same versions and archs", "other versions", "other archs", "said what decides"],
+)
+def test_issues_that_contradict_each_other(tmp_path: Path, change: tuple[str, str], loads: bool) -> None:
+    folder = write(tmp_path, issues=f"{ISSUE}\n{OTHER.replace(*change, 1).replace('>=0.3', '>=0.4')}")
+    if loads:
+        assert set(load(folder).issues) == {"full", "crash"}
+        return
+    with pytest.raises(FactsError) as caught:
+        load(folder)
+    assert str(caught.value) == CONTRADICTION
+
+
+def test_a_file_must_be_named_for_a_goal(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    (folder / "knobs" / "sleep.toml").rename(folder / "knobs" / "slumber.toml")
+    with pytest.raises(
+        FactsError, match=r"^facts/knobs/slumber.toml: no goal has this name; rename the file to one of sleep, "
+    ):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('versions = {vllm = ">=0.2"}\n', "", "vllm 0.1.0 has no VLLM_CHUNK; it is in 0.2.0 to 0.3.0, correct versions.vllm"),
+        ('"VLLM_CHUNK"', '"VLLM_CHUNKS"', "vllm 0.2.0, 0.3.0 has no VLLM_CHUNKS; no stored release has it, correct versions.vllm"),
+        ("{value = 256", "{value = 255", "default 255 of vllm: vllm 0.2.0 has '256' and 1 more releases differ; correct it"),
+        ('"vllm"\nwhat = "No graphs."\nkind = "bool"\ndefault = [{value = false', '"vllm"\nwhat = "No graphs."\nkind = "bool"\ndefault = [{value = true',
+         "default True of vllm: vllm 0.1.0 has False and 2 more releases differ; correct it or limit its versions"),
+    ],
+)  # fmt: skip
+def test_a_knob_that_disagrees_with_the_contracts(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in KNOB
+    facts = read(write(tmp_path, knobs=KNOB.replace(old, new, 1)))
+    found = list(disagreements(facts, tmp_path))
+    assert len(found) == 1
+    assert says in found[0]

@@ -1,0 +1,1 @@
+"""Stands in for setuptools while pip asks a source archive for its metadata."""
