@@ -55,7 +55,9 @@ class Guide:
         self.root = root
         self.status = 0
         self.read: list[str] = []
-        self.write("conf.py", "extensions = ['blocks.extension', 'myst_parser', 'sphinx.ext.doctest']\nhtml_theme = 'basic'\n")
+        self.write(
+            "conf.py", "extensions = ['blocks.extension', 'myst_parser', 'sphinx.ext.doctest']\nhtml_theme = 'basic'\n"
+        )
         self.write("snippets/circle.py", SNIPPET)
         self.write("tests/snippets/test_circle.py", TEST)
         self.write("index.rst", "Guide\n=====\n\n.. toctree::\n   :glob:\n\n   docs/*\n")

@@ -152,3 +152,9 @@ def test_an_indented_region_is_shown_from_the_margin(guide: Guide) -> None:
     guide.write("docs/page.rst", f"Page\n====\n\n{include('area')}")
     assert guide.build() == []
     assert '<pre><span></span><span class="n">x</span>' in guide.html()
+
+
+def test_blank_lines_at_the_end_of_a_region_are_not_shown(guide: Guide) -> None:
+    guide.edit("snippets/circle.py", "# [end:area]", "\n\n# [end:area]")
+    guide.build()
+    assert '<span class="mi">2</span>\n</pre>' in guide.html()

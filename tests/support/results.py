@@ -41,6 +41,16 @@ def _verdict(outcomes: list[Outcome]) -> tuple[Status, Level, str | None]:
     return "passed", found, None if found == "run" else reason
 
 
+def _together(outcomes: list[Outcome]) -> dict[str, str]:
+    """What all tests of a region passed; where they passed different values, all of them."""
+    values: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for key, value in outcome.passed.items():
+            if value not in values.setdefault(key, []):
+                values[key].append(value)
+    return {key: " and ".join(found) for key, found in values.items()}
+
+
 def per_region(run: str, outcomes: Iterable[Outcome], regions: dict[str, Region]) -> dict[str, Result]:
     """One :class:`Result` for each region that any outcome names; a test's seconds are shared by its regions."""
     by_region: dict[str, list[Outcome]] = {}
@@ -62,7 +72,7 @@ def per_region(run: str, outcomes: Iterable[Outcome], regions: dict[str, Region]
             rest_sha256=shown.rest_sha256,
             file_sha256=shown.file_sha256,
             reason=reason,
-            passed={key: value for one in ran for key, value in one.passed.items()},
+            passed=_together(ran),
             measured={key: value for one in found for key, value in one.measured.items()},
         )
     return made

@@ -181,6 +181,11 @@ def test_the_outcomes_of_a_region_become_one(
     assert (made.status, made.level, made.reason) == (status, level, reason)
 
 
+def test_different_values_of_an_argument_are_all_said() -> None:
+    outcomes = [Outcome(("r",), "run", None, passed={"size": size}) for size in ("2", "1", "2")]
+    assert per_region("1", outcomes, {"r": REGION})["r"].passed == {"size": "2 and 1"}
+
+
 def test_seconds_are_shared_by_the_regions_of_a_test() -> None:
     made = per_region("1", [Outcome(("r", "s"), "run", None, seconds=3, setup_seconds=2)], {"r": REGION, "s": REGION})
     assert (made["r"].seconds, made["s"].setup_seconds) == (1.5, 1.0)

@@ -48,7 +48,7 @@ def rows(state: State, shown: list[Shown]) -> list[tuple[str, str, list[str]]]:
         region = state.regions.get(item.region)
         if region is not None:
             cells = [statement(record, region) for record in state.records]
-            made.append((item.docname, item.region, [str(cell) if cell else "not run" for cell in cells]))
+            made.append((item.docname, item.region, [str(cell) if cell else "no record yet" for cell in cells]))
     return made
 
 
@@ -109,8 +109,8 @@ def _table(app: Sphinx, docname: str, state: State, shown: list[Shown]) -> list[
     table = nodes.table(classes=["block-table"])
     group = nodes.tgroup(cols=len(classes) + 1)
     table += group
-    for _ in range(len(classes) + 1):
-        group += nodes.colspec(colwidth=1)
+    for width in [3, *([4] * len(state.records)), *([] if has_amd(state) else [2])]:
+        group += nodes.colspec(colwidth=width)
     head, body = nodes.thead(), nodes.tbody()
     group += [head, body]
     head += nodes.row("", *(_entry(nodes.Text(text)) for text in ["Block", *classes]))

@@ -46,7 +46,7 @@ def test_two_ranks_and_one_give_the_same_tokens(
     if accelerator != "cpu" and torch.cuda.device_count() < 2:
         pytest.skip("needs two GPUs")
     instead = INSTEAD.get(accelerator, {})
-    evidence.passed(**instead)
+    evidence.passed(tensor_parallel_size=2, **instead)
     arguments = ["--no-enable-sleep-mode", "--dtype", "float32"] if instead else []
     beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"MODEL": model, "PATH": beside, "OMP_NUM_THREADS": "1"}
