@@ -20,6 +20,8 @@ def lock(source: Path, extra: list[str]) -> None:
     command += [f"--output-file={source.with_suffix('.lock')}", str(source), "--quiet", *extra]
     if source.stem.startswith("cpu-"):
         command += ["--no-emit-package=torch", f"--excludes={REQUIREMENTS / 'cpu-excludes.txt'}"]
+    if source.stem.startswith("dryrun-"):
+        command.append("--no-deps")  # a layer over an engine environment, see tools/dry_run.py
     subprocess.run(command, check=True)
 
 

@@ -1,9 +1,9 @@
 """Write ``facts/models/*.json``: architecture configs of the models that verl's examples name (no hub is needed).
 
-``python tools/model_configs.py SLIME`` reads ``scripts/models/*.sh`` of a checkout of THUDM/slime, in which each model's
-architecture stands as Megatron arguments, lets bash expand them, and turns them into Hugging Face's names.  Models that
-transformers describes by the defaults of its own class need no numbers.  The few numbers that neither has are typed below
-with their source.  A dry run reads sizes, heads, experts and context length; a vision tower plays no part in it.
+``python tools/model_configs.py SLIME`` reads ``scripts/models/*.sh`` of a checkout of THUDM/slime, in which each
+model's architecture stands as Megatron arguments, lets bash expand them, and turns them into Hugging Face's names.
+Models that transformers describes by the defaults of its own class need none.  The few numbers that neither
+has are typed below with their source.  A dry run reads sizes, heads, experts and context length; a vision tower plays no part in it.
 """
 
 from __future__ import annotations
@@ -71,25 +71,8 @@ DEFAULTS: list[tuple[str, str, Config]] = [
      "text_config": {"max_position_embeddings": 65536, "rope_parameters": {
          "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 12, 12], "partial_rotary_factor": 0.5}}}),
     ("ByteDance-Seed/Seed-OSS-36B-Base", "seed_oss", {"architectures": ["SeedOssForCausalLM"]}),
+    ("deepseek-ai/DeepSeek-V4-Flash", "deepseek_v4", {"architectures": ["DeepseekV4ForCausalLM"]}),
     ("tencent/Hy3", "hy_v3", {"architectures": ["HYV3ForCausalLM"]}),
-]  # fmt: skip
-
-# Numbers that neither has: config.json of the model on its hub, as its authors' papers and cards give them.
-TYPED: list[tuple[str, str, Config]] = [
-    ("deepseek-ai/deepseek-llm-7b-chat", "DeepSeek LLM paper, arXiv 2401.02954, table 2", {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "num_hidden_layers": 30, "hidden_size": 4096,
-        "num_attention_heads": 32, "num_key_value_heads": 32, "intermediate_size": 11008, "vocab_size": 102400,
-        "max_position_embeddings": 4096, "tie_word_embeddings": False, "rms_norm_eps": 1e-06}),
-    ("mistralai/Mistral-Nemo-Instruct-2407", "model card: 40 layers, dim 5120, head dim 128, 32 heads, 8 kv, vocab 2**17", {
-        "architectures": ["MistralForCausalLM"], "model_type": "mistral", "num_hidden_layers": 40, "hidden_size": 5120,
-        "head_dim": 128, "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
-        "vocab_size": 131072, "max_position_embeddings": 131072, "tie_word_embeddings": False, "rope_theta": 1000000.0,
-        "sliding_window": None}),
-    ("openai/gpt-oss-20b", "model card, arXiv 2508.10925: 24 layers, 2880, 64 heads, 8 kv, 32 experts, 4 active", {
-        "architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "num_hidden_layers": 24, "hidden_size": 2880,
-        "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "intermediate_size": 2880,
-        "num_local_experts": 32, "num_experts_per_tok": 4, "vocab_size": 201088, "max_position_embeddings": 131072,
-        "sliding_window": 128}),
 ]  # fmt: skip
 
 ARCHITECTURES = {
@@ -105,7 +88,8 @@ NAMES = {
     "num-layers": "num_hidden_layers", "hidden-size": "hidden_size", "ffn-hidden-size": "intermediate_size",
     "num-attention-heads": "num_attention_heads", "num-query-groups": "num_key_value_heads", "kv-channels": "head_dim",
     "vocab-size": "vocab_size", "rotary-base": "rope_theta", "norm-epsilon": "rms_norm_eps",
-    "num-experts": "num_experts", "moe-router-topk": "num_experts_per_tok", "moe-ffn-hidden-size": "moe_intermediate_size",
+    "num-experts": "num_experts", "moe-router-topk": "num_experts_per_tok",
+    "moe-ffn-hidden-size": "moe_intermediate_size",
     "moe-shared-expert-intermediate-size": "shared_expert_intermediate_size",
     "q-lora-rank": "q_lora_rank", "kv-lora-rank": "kv_lora_rank", "qk-head-dim": "qk_nope_head_dim",
     "qk-pos-emb-head-dim": "qk_rope_head_dim", "v-head-dim": "v_head_dim", "moe-router-num-groups": "n_group",
@@ -140,7 +124,8 @@ def translate(given: dict[str, str], family: str, context: int) -> Config:
     made.setdefault("num_key_value_heads", made["num_attention_heads"])
     if family == "deepseek_v3":
         shared = made.pop("shared_expert_intermediate_size") // made["moe_intermediate_size"]
-        made |= {"n_routed_experts": made.pop("num_experts"), "n_shared_experts": shared, "q_lora_rank": made.get("q_lora_rank"),
+        made |= {"n_routed_experts": made.pop("num_experts"), "n_shared_experts": shared,
+                 "q_lora_rank": made.get("q_lora_rank"),
                  "first_k_dense_replace": given["moe-layer-freq"].replace(" ", "").count("0")}  # fmt: skip
         made.pop("head_dim")
     if family == "glm4_moe":
@@ -156,7 +141,9 @@ def translate(given: dict[str, str], family: str, context: int) -> Config:
 def nested(text: Config, family: str) -> Config:
     """The config of a vision-language family: the language model inside, the vision tower by transformers' defaults."""
     theta = text.pop("rope_theta")
-    sections = {"qwen2_5_vl": [16, 24, 24], "qwen3_5": [11, 11, 10], "qwen3_5_moe": [11, 11, 10]}.get(family, [24, 20, 20])
+    sections = {"qwen2_5_vl": [16, 24, 24], "qwen3_5": [11, 11, 10], "qwen3_5_moe": [11, 11, 10]}.get(
+        family, [24, 20, 20]
+    )
     rope = {"rope_type": "default", "rope_theta": theta, "mrope_section": sections}
     if "partial_rotary_factor" in text:
         rope["partial_rotary_factor"] = text["partial_rotary_factor"]
@@ -164,6 +151,51 @@ def nested(text: Config, family: str) -> Config:
     vision = {"out_hidden_size": text["hidden_size"]}
     return {"model_type": family, "tie_word_embeddings": text["tie_word_embeddings"], "text_config": text,
             "vision_config": vision}  # fmt: skip
+
+
+def qwen35(family: str, layers: int, size: int, heads: int, kv: int, values: int, more: Config) -> Config:
+    """A Qwen3.5 config: what its sizes share, and ``more``."""
+    text: Config = {
+        "num_hidden_layers": layers, "hidden_size": size, "num_attention_heads": heads, "num_key_value_heads": kv,
+        "linear_num_value_heads": values, "head_dim": 256, "vocab_size": 248320, "max_position_embeddings": 262144,
+        "rope_theta": 10000000, "partial_rotary_factor": 0.25, "full_attention_interval": 4, "rms_norm_eps": 1e-06,
+        "intermediate_size": more.get("moe_intermediate_size", 0), "tie_word_embeddings": False,
+    }  # fmt: skip
+    return nested(text | more, family) | {"architectures": [ARCHITECTURES[family]]}
+
+
+# Numbers that neither has: config.json of the model on its hub, as its authors' papers and cards give them.
+TYPED: list[tuple[str, str, Config]] = [
+    ("deepseek-ai/deepseek-llm-7b-chat", "DeepSeek LLM paper, arXiv 2401.02954, table 2", {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "num_hidden_layers": 30, "hidden_size": 4096,
+        "num_attention_heads": 32, "num_key_value_heads": 32, "intermediate_size": 11008, "vocab_size": 102400,
+        "max_position_embeddings": 4096, "tie_word_embeddings": False, "rms_norm_eps": 1e-06}),
+    ("mistralai/Mistral-Nemo-Instruct-2407", "model card: 40 layers, dim 5120, head dim 128, 32 heads, 8 kv", {
+        "architectures": ["MistralForCausalLM"], "model_type": "mistral", "num_hidden_layers": 40, "hidden_size": 5120,
+        "head_dim": 128, "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
+        "vocab_size": 131072, "max_position_embeddings": 131072, "tie_word_embeddings": False, "rope_theta": 1000000.0,
+        "sliding_window": None}),
+    ("openai/gpt-oss-20b", "model card, arXiv 2508.10925: 24 layers, 2880, 64 heads, 8 kv, 32 experts, 4 active", {
+        "architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "num_hidden_layers": 24, "hidden_size": 2880,
+        "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "intermediate_size": 2880,
+        "num_local_experts": 32, "num_experts_per_tok": 4, "vocab_size": 201088, "max_position_embeddings": 131072,
+        "sliding_window": 128}),
+    ("Qwen/Qwen2.5-72B-Instruct", "Qwen2.5 technical report, arXiv 2412.15115, table 1: 80 layers, 64 and 8 heads", {
+        "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "num_hidden_layers": 80, "hidden_size": 8192,
+        "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 29568, "vocab_size": 152064,
+        "max_position_embeddings": 32768, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0,
+        "tie_word_embeddings": False}),
+    ("Qwen/Qwen3.5-397B-A17B", "NVIDIA-NeMo/Megatron-Bridge 067f987df, models/qwen_vl/qwen35_vl_provider.py", qwen35(
+        "qwen3_5_moe", 60, 4096, 32, 2, 64, {"num_experts": 512, "num_experts_per_tok": 10,
+                                             "moe_intermediate_size": 1024,
+                                             "shared_expert_intermediate_size": 1024})),
+    ("Qwen/Qwen3.5-122B-A10B", "model card; the numbers add up to the stated 122 billion parameters", qwen35(
+        "qwen3_5_moe", 48, 3072, 32, 2, 64, {"num_experts": 256, "num_experts_per_tok": 8,
+                                             "moe_intermediate_size": 1024,
+                                             "shared_expert_intermediate_size": 1024})),
+    ("Qwen/Qwen3.5-2B", "model card; the numbers add up to the stated 2 billion parameters", qwen35(
+        "qwen3_5", 24, 2048, 8, 2, 16, {"intermediate_size": 6144, "tie_word_embeddings": True})),
+]  # fmt: skip
 
 
 def models(slime: Path) -> dict[str, Config]:
@@ -182,7 +214,8 @@ def models(slime: Path) -> dict[str, Config]:
         made[name] = {"name": name, "config": config | {"model_type": kind},
                       "source": {"note": f"defaults of transformers {TRANSFORMERS}, models/{kind}"}}  # fmt: skip
     for name, source, config in TYPED:
-        made[name] = {"name": name, "config": config | {"torch_dtype": "bfloat16"}, "source": {"note": source}}
+        dtype = {} if "text_config" in config else {"torch_dtype": "bfloat16"}
+        made[name] = {"name": name, "config": config | dtype, "source": {"note": source}}
     return made
 
 

@@ -19,7 +19,7 @@ if __package__ in (None, ""):
 
 from tools.environment import ROOT
 
-COPIED = ("docs/_extensions", "requirements", "snippets", "tests", "tools", "facts", "pyproject.toml")
+COPIED = ("docs/_extensions", "requirements", "snippets", "tests", "tools", "facts", "verl_rocm", "pyproject.toml")
 
 
 def copy_with(mutation: dict[str, str], target: Path) -> None:

@@ -1,0 +1,78 @@
+"""The command ``check``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from verl_rocm.check.machine import BadInput, Machine, load
+
+if TYPE_CHECKING:
+    from verl_rocm.check.situation import Situation
+
+
+def situation(machine: Path | None, asked: dict[str, str | None], gpu: str | None) -> Situation:
+    """This machine or a recorded one, with the facts and what was asked.
+
+    Raises:
+        BadInput: a file, a version or a GPU that cannot be used.
+    """
+    from facts.load import FactsError
+    from facts.load import load as load_facts
+    from facts.versions import parse
+    from verl_rocm.check.probes import probe
+    from verl_rocm.check.situation import Situation
+
+    for name, version in asked.items():
+        if version is not None and parse(version) is None:
+            raise BadInput(f"--{name} {version!r} is no version; write it like 0.30.0")
+    try:
+        facts = load_facts()
+    except FactsError as error:
+        raise BadInput(str(error)) from None
+    named = next((name for name in facts.gpus if gpu and name.lower() == gpu.strip().lower()), None)
+    if gpu is not None and named is None:
+        raise BadInput(f"--gpu {gpu!r} is not known; known are {', '.join(facts.gpus)}")
+    knobs = [knob.name for knob in facts.knobs.values() if knob.where == "env"]
+    described: Machine = load(machine) if machine else probe(knobs)
+    return Situation(described, facts, {n: v for n, v in asked.items() if v is not None}, named)
+
+
+def run(machine: Path | None, asked: dict[str, str | None], gpu: str | None, as_json: bool) -> int:
+    """Check and print; 0 clean, 1 findings, 2 bad input."""
+    from rich.console import Console
+
+    from verl_rocm.check import report
+    from verl_rocm.check.rules import judge
+
+    try:
+        made = situation(machine, asked, gpu)
+    except BadInput as error:
+        print(f"verl-rocm check: {report.clean(str(error))}", file=sys.stderr)
+        return 2
+    found = judge(made)
+    if as_json:
+        print(json.dumps(report.as_dict(made, found), indent=2))
+    else:
+        report.print_report(Console(highlight=False), made, found)
+    return int(any(finding.level == "finding" for finding in found))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command ``check`` to ``app``."""
+
+    @app.command("check")
+    def check(
+        as_json: Annotated[bool, typer.Option("--json", help="for programs, with the machine's description")] = False,
+        machine: Annotated[Path | None, typer.Option(help="a file written by --json, not this machine")] = None,
+        vllm: Annotated[str | None, typer.Option(help="as if this vLLM were installed")] = None,
+        verl: Annotated[str | None, typer.Option(help="as if this verl were installed")] = None,
+        rocm: Annotated[str | None, typer.Option(help="as if this ROCm were installed")] = None,
+        gpu: Annotated[str | None, typer.Option(help="as if the GPU were this one, such as MI300X")] = None,
+    ) -> None:
+        """Look for known trouble on this machine, in seconds. Exit code: 0 clean, 1 findings, 2 bad input."""
+        raise typer.Exit(run(machine, {"vllm": vllm, "verl": verl, "rocm": rocm}, gpu, as_json))

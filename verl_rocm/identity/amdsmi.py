@@ -1,0 +1,90 @@
+"""Answers for the named GPU of a dry run, in the words of AMD's ``amdsmi``; this folder is on the path only then.
+
+Every answer is an identity (name, arch, memory, ids, count, links) from ``VERL_ROCM_IDENTITY``, which the dry run
+writes from ``facts/gpus.toml``.  Nothing is measured, and no device is opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import IntEnum
+from typing import Any
+
+VARIABLE = "VERL_ROCM_IDENTITY"
+
+
+class AmdSmiException(Exception):
+    """What the real library raises; here: there is no dry run."""
+
+
+class AmdSmiLibraryException(AmdSmiException):
+    """Name of the real library."""
+
+
+class AmdSmiMemoryType(IntEnum):
+    """Kinds of memory; vLLM asks for VRAM."""
+
+    VRAM = 0
+
+
+class AmdSmiLinkType(IntEnum):
+    """Kinds of link; 2 is XGMI in ROCm 7's library."""
+
+    AMDSMI_LINK_TYPE_INTERNAL = 0
+    AMDSMI_LINK_TYPE_PCIE = 1
+    AMDSMI_LINK_TYPE_XGMI = 2
+
+
+def _identity() -> dict[str, Any]:
+    text = os.environ.get(VARIABLE)
+    if not text:
+        raise AmdSmiException("no dry run: this amdsmi answers only with the identity of a named GPU")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def amdsmi_init(*_: object) -> None:
+    """Refuse outside a dry run."""
+    _identity()
+
+
+def amdsmi_shut_down() -> None:
+    """Nothing was opened."""
+
+
+def amdsmi_get_processor_handles() -> list[int]:
+    """One handle a GPU of the node."""
+    return list(range(_identity()["count"]))
+
+
+def amdsmi_get_gpu_asic_info(_handle: int) -> dict[str, Any]:
+    """Name, device id and arch."""
+    gpu = _identity()
+    return {
+        "market_name": f"AMD Instinct {gpu['name']}",
+        "vendor_id": 0x1002,
+        "device_id": gpu["pci"],
+        "target_graphics_version": gpu["arch"],
+        "num_compute_units": gpu["compute_units"],
+    }
+
+
+def amdsmi_get_gpu_memory_total(_handle: int, _kind: AmdSmiMemoryType) -> int:
+    """Memory in bytes."""
+    return int(_identity()["memory_gib"]) * 2**30
+
+
+def amdsmi_get_gpu_device_uuid(handle: int) -> str:
+    """A made-up id that differs between GPUs."""
+    return f"dry-run-{handle}"
+
+
+def amdsmi_topo_get_link_type(_one: int, _other: int) -> dict[str, Any]:
+    """GPUs of a node of this guide are linked directly."""
+    return {"hops": 1, "type": AmdSmiLinkType.AMDSMI_LINK_TYPE_XGMI}
+
+
+def amdsmi_topo_get_numa_node_number(_handle: int) -> int:
+    """All GPUs on the first NUMA node: no decision that is reported depends on it."""
+    return 0

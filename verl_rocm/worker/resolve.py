@@ -1,0 +1,177 @@
+"""What vLLM made of its arguments: values of its own configuration, and its own choice of an attention backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from . import placeholders
+
+# vLLM argument -> where its resolved value stands in VllmConfig (names are tried in order; releases differ).
+PLACES: dict[str, tuple[str, ...]] = {
+    "dtype": ("model_config.dtype",),
+    "load_format": ("load_config.load_format",),
+    "distributed_executor_backend": ("parallel_config.distributed_executor_backend",),
+    "worker_extension_cls": ("parallel_config.worker_extension_cls",),
+    "trust_remote_code": ("model_config.trust_remote_code",),
+    "max_model_len": ("model_config.max_model_len",),
+    "max_num_seqs": ("scheduler_config.max_num_seqs",),
+    "enable_chunked_prefill": ("scheduler_config.enable_chunked_prefill", "scheduler_config.chunked_prefill_enabled"),
+    "max_num_batched_tokens": ("scheduler_config.max_num_batched_tokens",),
+    "enable_prefix_caching": ("cache_config.enable_prefix_caching",),
+    "enable_sleep_mode": ("model_config.enable_sleep_mode",),
+    "logprobs_mode": ("model_config.logprobs_mode",),
+    "enforce_eager": ("model_config.enforce_eager",),
+    "gpu_memory_utilization": ("cache_config.gpu_memory_utilization",),
+    "tensor_parallel_size": ("parallel_config.tensor_parallel_size",),
+    "data_parallel_size": ("parallel_config.data_parallel_size",),
+    "enable_expert_parallel": ("parallel_config.enable_expert_parallel",),
+    "decode_context_parallel_size": ("parallel_config.decode_context_parallel_size",),
+    "disable_custom_all_reduce": ("parallel_config.disable_custom_all_reduce",),
+    "seed": ("model_config.seed",),
+    "quantization": ("model_config.quantization",),
+    "scheduling_policy": ("scheduler_config.policy",),
+    "async_scheduling": ("scheduler_config.async_scheduling",),
+    "block_size": ("cache_config.block_size",),
+    "kv_cache_dtype": ("cache_config.cache_dtype",),
+    "mm_processor_cache_gb": ("model_config.multimodal_config.mm_processor_cache_gb",),
+    "max_lora_rank": ("lora_config.max_lora_rank",),
+}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: enums by name, dtypes without ``torch.``."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return getattr(value, "name", value)
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    name = getattr(value, "name", None)
+    return name if isinstance(name, str) else str(value).removeprefix("torch.")
+
+
+def _at(config: Any, place: str) -> tuple[bool, Any]:
+    for name in place.split("."):
+        if config is None or not hasattr(config, name):
+            return False, None
+        config = getattr(config, name)
+    return True, config
+
+
+def resolved(config: Any) -> dict[str, Any]:
+    """Resolved value of each argument that this release has."""
+    found = {}
+    for argument, places in PLACES.items():
+        for place in places:
+            there, value = _at(config, place)
+            if there:
+                found[argument] = plain(value)
+                break
+    return found
+
+
+def graphs(config: Any) -> dict[str, Any]:
+    """How vLLM will compile and capture. ``max`` is the largest batch that a captured graph serves, 0 for none."""
+    made = config.compilation_config
+    sizes = sorted(made.cudagraph_capture_sizes or [])
+    return {
+        "mode": plain(made.cudagraph_mode),
+        "sizes": sizes,
+        "max": max(sizes, default=0),
+        "compilation": plain(made.mode),
+    }
+
+
+@contextmanager
+def _aiter(installed: bool, switch: str | None) -> Iterator[None]:
+    """Answer vLLM's questions about AITER: is it installed, and is ``VLLM_ROCM_USE_AITER`` set."""
+    import vllm._aiter_ops as module
+
+    if installed:
+        placeholders.install("aiter")
+    module.IS_AITER_FOUND = installed
+    os.environ.pop("VLLM_ROCM_USE_AITER", None)
+    if switch is not None:
+        os.environ["VLLM_ROCM_USE_AITER"] = switch
+    refresh = getattr(module.rocm_aiter_ops, "refresh_env_variables", None)
+    if refresh:
+        refresh()
+    yield
+
+
+def _select(config: Any) -> tuple[str, int, str]:
+    """Backend's name, block size and graph support, as vLLM chooses them for the decoder's attention layers."""
+    import inspect
+
+    from vllm.config import CacheConfig, set_current_vllm_config
+    from vllm.v1.attention.selector import _cached_get_attn_backend, get_attn_backend
+
+    _cached_get_attn_backend.cache_clear()
+    model, cache = config.model_config, config.cache_config
+    text = model.hf_text_config
+    asked: dict[str, Any] = {
+        "head_size": model.get_head_size(),
+        "dtype": model.dtype,
+        "kv_cache_dtype": cache.cache_dtype,
+        "block_size": cache.block_size if getattr(cache, "user_specified_block_size", False) else None,
+        "use_mla": model.use_mla,
+        "use_sparse": model.use_mla and hasattr(text, "index_topk"),
+        "has_sink": model.hf_config.model_type == "gpt_oss",
+        "num_heads": model.get_num_attention_heads(config.parallel_config),
+        "has_sliding_window": bool(model.get_sliding_window()),
+    }
+    known = inspect.signature(get_attn_backend).parameters
+    with set_current_vllm_config(config):
+        backend = get_attn_backend(**{name: value for name, value in asked.items() if name in known})
+        default = getattr(CacheConfig, "DEFAULT_BLOCK_SIZE", 16)
+        preferred = getattr(backend, "get_preferred_block_size", None)
+        block = asked["block_size"] or (preferred(default) if preferred else cache.block_size)
+        try:
+            support = plain(backend.get_builder_cls().get_cudagraph_support(config, None))
+        except Exception:  # a builder that wants a KV cache spec says nothing here
+            support = "unknown"
+    return backend.get_name(), int(block or default), support
+
+
+def attention(config: Any, switch: str | None) -> list[dict[str, Any]]:
+    """Backend without AITER, with AITER as the job sets its switch, and with the switch on.
+
+    Call last in a process: AITER's presence cannot be taken back.
+    """
+    asked = [(False, switch), (True, switch)] + ([] if switch == "1" else [(True, "1")])
+    found = []
+    for installed, value in asked:
+        row: dict[str, Any] = {"aiter": installed, "VLLM_ROCM_USE_AITER": value}
+        with _aiter(installed, value):
+            try:
+                row["backend"], row["block_size"], row["graphs"] = _select(config)
+            except Exception as error:
+                row["error"] = " ".join(str(error).split())[:300]
+        found.append(row)
+    return found
+
+
+def runner(config: Any) -> dict[str, Any]:
+    """Executor, worker and model runner."""
+    from vllm.v1.executor.abstract import Executor
+
+    chosen = getattr(config, "use_v2_model_runner", None)
+    return {
+        "executor": Executor.get_class(config).__name__,
+        "worker": config.parallel_config.worker_cls,
+        "model_runner": {True: "V2", False: "V1", None: "V1"}[chosen],
+    }
+
+
+def precision() -> dict[str, Any]:
+    """FP8 format of the GPU, in vLLM's words."""
+    from vllm.platforms import current_platform
+
+    return {
+        "fp8": plain(current_platform.fp8_dtype()),
+        "supports_fp8": current_platform.supports_fp8(),
+        "capability": str(current_platform.get_device_capability()),
+    }

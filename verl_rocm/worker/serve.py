@@ -1,0 +1,172 @@
+"""verl's own server class, up to the point at which it would start the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+from typing import Any
+
+from . import placeholders
+from .compose import standalone
+from .problem import Problem, first_line
+
+R = "actor_rollout_ref.rollout"
+# Messages that do not say what to do.
+HINTS = {
+    # verl raises max_num_batched_tokens itself when chunked prefill is off, but its RolloutConfig does not allow it:
+    # vllm_async_server.py `_validate_configs` and workers/config/rollout.py `_mutable_fields`, verl 0.9.1.
+    "Field 'max_num_batched_tokens' is frozen": f"without chunked prefill verl wants {R}.max_num_batched_tokens to be at "
+    f"least {R}.max_model_len, and cannot raise it itself: set it, or {R}.enable_chunked_prefill=True",
+}
+ADDRESS, PORT = "127.0.0.1", 20000
+
+
+class Reached(BaseException):
+    """The engine would start now; carries what it would start with."""
+
+    def __init__(self, vllm_config: Any) -> None:
+        super().__init__()
+        self.vllm_config = vllm_config
+
+
+def validate(config: Any) -> None:
+    """Run verl's checks of the whole config, as its entry point does.
+
+    Raises:
+        Problem: verl refuses the config.
+    """
+    from verl.trainer.ppo.utils import need_critic, need_reference_policy
+    from verl.utils.config import validate_config
+    from verl.utils.device import auto_set_device
+
+    try:
+        auto_set_device(config)
+        validate_config(config, need_reference_policy(config), need_critic(config))
+    except Exception as error:  # asserts, ValueErrors and OmegaConf's own kinds
+        raise Problem("verl", first_line(error), "", "verl refuses") from None
+
+
+def replica(config: Any, model_config: Any) -> Any:
+    """verl's replica object of the rollout, which knows on how many nodes one engine runs."""
+    from verl.utils.config import omega_conf_to_dataclass
+    from verl.workers.rollout.vllm_rollout.vllm_async_server import vLLMReplica
+
+    gpus = config.rollout.n_gpus_per_node if standalone(config) else config.trainer.n_gpus_per_node
+    try:
+        rollout = omega_conf_to_dataclass(config.actor_rollout_ref.rollout)
+        return vLLMReplica(replica_rank=0, config=rollout, model_config=model_config, gpus_per_node=gpus), rollout
+    except Exception as error:
+        raise Problem("verl", first_line(error), "", "verl refuses") from None
+
+
+def _no_cluster(module: Any, made: Any) -> None:
+    """Answer, for verl's server, what a Ray cluster and the network would say; neither is there."""
+    import ray
+
+    class Context:
+        def get_job_id(self) -> str:
+            return "dry-run"
+
+    ray.get_runtime_context = Context
+    ray.util.get_node_ip_address = lambda *_: ADDRESS
+    ports = iter(range(PORT, PORT + 100))
+    module.get_free_port = lambda *_, **__: (next(ports), None)
+    build = module.build_cli_args_from_config
+
+    def remember(arguments: dict[str, Any]) -> list[str]:
+        made["arguments"] = dict(arguments)
+        made["command"] = build(arguments)
+        return list(made["command"])
+
+    module.build_cli_args_from_config = remember
+
+
+def _stop_at_engine(module: Any) -> None:
+    def from_vllm_config(vllm_config: Any, usage_context: Any = None, **_: Any) -> None:
+        raise Reached(vllm_config)
+
+    module.AsyncLLM.from_vllm_config = staticmethod(from_vllm_config)
+
+
+def _inspect_here() -> None:
+    """vLLM looks at a model class in a process of its own, to keep CUDA out of the first; this fork is one already."""
+    from vllm.model_executor.models import registry
+
+    registry._run_in_subprocess = lambda look: look()
+    placeholders.install("torchvision")  # every image for vLLM has it; the CPU environment of this guide does not
+
+
+def _refuse_by_exception() -> None:
+    """vLLM's parser ends the process on a flag that it does not know; here it says so to the dry run."""
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    def error(self: Any, message: str) -> None:
+        raise Problem("vllm", message, "", "vLLM refuses")
+
+    FlexibleArgumentParser.error = error
+
+
+def serve(config: Any, model_config: Any) -> dict[str, Any]:
+    """Let verl build the server of the first replica and vLLM resolve its arguments.
+
+    Returns:
+        ``server`` (verl's object), ``arguments`` and ``command`` (what it hands to vLLM), ``vllm_config``, ``replica``.
+
+    Raises:
+        Problem: verl or vLLM refuses.
+    """
+    from verl.workers.rollout.replica import RolloutMode
+    from verl.workers.rollout.vllm_rollout import vllm_async_server as module
+
+    made: dict[str, Any] = {}
+    group, rollout = replica(config, model_config)
+    _no_cluster(module, made)
+    _stop_at_engine(module)
+    _refuse_by_exception()
+    _inspect_here()
+    count = group.gpus_per_replica_node
+    mode = RolloutMode.STANDALONE if standalone(config) else RolloutMode.HYBRID
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            server = module.vLLMHttpServer(
+                config=rollout, model_config=model_config, rollout_mode=mode, workers=[None] * count, replica_rank=0,
+                node_rank=0, gpus_per_node=count, nnodes=group.nnodes,
+                cuda_visible_devices=",".join(str(index) for index in range(count)),
+            )  # fmt: skip
+            made["server"] = server
+            asyncio.run(server.launch_server())
+    except Reached as reached:
+        return made | {"vllm_config": reached.vllm_config, "replica": group, "rollout": rollout, "mode": mode.value}
+    except Problem:
+        raise
+    except (Exception, SystemExit) as error:
+        stage = "vllm" if "arguments" in made else "verl"
+        text = first_line(error)
+        hint = next((words for part, words in HINTS.items() if part in text), "")
+        raise Problem(stage, text, hint, "vLLM refuses" if stage == "vllm" else "verl refuses") from error
+    raise Problem("vllm", "vLLM's engine was never asked to start", "this is a fault of the dry run", "fault")
+
+
+def environment(config: Any) -> dict[str, str]:
+    """Variables that verl sends to the workers: its runtime environment, the server's, and the user's own on top.
+
+    Source: ``run_ppo`` in verl/trainer/main_ppo.py and ``launch_servers`` in vllm_async_server.py, verl 0.9.1.
+    """
+    from omegaconf import OmegaConf
+    from verl.plugin.platform import get_platform
+    from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
+
+    sent = dict(get_ppo_ray_runtime_env(config)["env_vars"])
+    asked = OmegaConf.select(config, "ray_kwargs.ray_init.runtime_env.env_vars") or {}
+    sent |= {str(key): str(value) for key, value in asked.items()}
+    sent |= dict.fromkeys(get_platform().ray_noset_envvars(), "1")
+    sent |= get_platform().rollout_env_vars()
+    return {name: str(value) for name, value in sorted(sent.items()) if value is not None}
+
+
+def apply(sent: dict[str, str]) -> None:
+    """Set what verl sends, as Ray would in the server's process, before vLLM reads it."""
+    os.environ.update({name: value for name, value in sent.items() if not name.startswith("RAY_")})
