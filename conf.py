@@ -13,13 +13,26 @@ language = "en"
 
 extensions = [
     "blocks.extension",
+    "facts_pages.extension",
     "myst_parser",
     "sphinx.ext.doctest",
     "sphinx_copybutton",
     "sphinx_design",
 ]
 include_patterns = ["index.rst", "docs/**"]
-exclude_patterns = ["docs/_*"]
+# Folders without pages are named so that Sphinx does not walk them; .venv holds tens of thousands of files.
+exclude_patterns = [
+    ".*",
+    "build",
+    "docs/_*",
+    "facts",
+    "records",
+    "requirements",
+    "snippets",
+    "tests",
+    "tools",
+    "verl_rocm",
+]
 nitpicky = True
 highlight_language = "none"
 pygments_style = "default"
@@ -40,5 +53,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 
 # Whole-file pages are made at the end of the html build, so no source file stands where their links point.
 linkcheck_ignore = [r"(\.\./)*snippets/.*\.html"]
+# GitHub draws the anchors of lines in the browser.
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/.+/blob/.+"]
 linkcheck_timeout = 20
 linkcheck_retries = 2

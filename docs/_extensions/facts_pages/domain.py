@@ -1,0 +1,124 @@
+"""Where each entry stands, what each page shows, and the roles that link to entries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from docutils import nodes
+from sphinx.domains import Domain, ObjType
+from sphinx.roles import XRefRole
+from sphinx.util.nodes import make_refnode
+
+from facts.schema import Issue
+from facts_pages.render import Key, digest, find, render
+from facts_pages.state import current
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Set
+
+    from docutils.nodes import Element, Node, system_message
+    from sphinx.addnodes import pending_xref
+    from sphinx.builders import Builder
+    from sphinx.environment import BuildEnvironment
+
+
+class FactsDomain(Domain):
+    """``objects``: by kind and id the pages that hold the entry. ``uses``: by page what it shows, with a digest."""
+
+    name = "facts"
+    label = "facts"
+    object_types: ClassVar[dict[str, ObjType]] = {kind: ObjType(kind, kind) for kind in ("knob", "issue", "gpu")}
+    initial_data: ClassVar[dict[str, Any]] = {"objects": {}, "uses": {}}
+    data_version = 1
+    dangling_warnings: ClassVar[dict[str, str]] = {
+        "knob": "no setting %(target)r on the pages made from facts/knobs, or two have this name: use the id",
+        "issue": "no known issue %(target)r on the pages made from facts/known_issues",
+    }
+
+    @property
+    def objects(self) -> dict[tuple[str, str], list[str]]:
+        """Pages by kind and id; more than one is a fault."""
+        found: dict[tuple[str, str], list[str]] = self.data["objects"]
+        return found
+
+    @property
+    def uses(self) -> dict[str, dict[Key, str]]:
+        """By page the directives and roles on it, with the digest of what each showed."""
+        found: dict[str, dict[Key, str]] = self.data["uses"]
+        return found
+
+    def note(self, docname: str, kind: str, name: str) -> None:
+        """Note that a page holds an entry."""
+        self.objects.setdefault((kind, name), []).append(docname)
+
+    def use(self, docname: str, key: Key, shown: str) -> None:
+        """Note what a page shows."""
+        self.uses.setdefault(docname, {})[key] = shown
+
+    def clear_doc(self, docname: str) -> None:
+        """Forget a page that is read again or gone."""
+        self.uses.pop(docname, None)
+        for key, pages in list(self.objects.items()):
+            self.objects[key] = [page for page in pages if page != docname]
+            if not self.objects[key]:
+                del self.objects[key]
+
+    def merge_domaindata(self, docnames: Set[str], otherdata: dict[str, Any]) -> None:
+        """Take over what a parallel reader found on ``docnames``."""
+        for key, pages in otherdata["objects"].items():
+            if found := [page for page in pages if page in docnames]:
+                self.objects.setdefault(key, []).extend(found)
+        self.uses.update({page: used for page, used in otherdata["uses"].items() if page in docnames})
+
+    def resolve_xref(
+        self, env: BuildEnvironment, fromdocname: str, builder: Builder, typ: str, target: str,
+        node: pending_xref, contnode: Element,
+    ) -> nodes.reference | None:  # fmt: skip
+        """The link to an entry's anchor."""
+        pages = self.objects.get((typ, target))
+        return make_refnode(builder, fromdocname, pages[0], target, contnode) if pages else None
+
+    def resolve_any_xref(
+        self, env: BuildEnvironment, fromdocname: str, builder: Builder, target: str,
+        node: pending_xref, contnode: Element,
+    ) -> list[tuple[str, nodes.reference]]:  # fmt: skip
+        """Entries are linked with their own roles alone."""
+        return []
+
+    def get_objects(self) -> Iterable[tuple[str, str, str, str, str, int]]:
+        """For the inventory; the site's search finds entries by their titles, so that none comes up twice (-1)."""
+        return [(name, name, kind, pages[0], name, -1) for (kind, name), pages in self.objects.items()]
+
+
+def domain_of(env: BuildEnvironment) -> FactsDomain:
+    """The domain of an environment."""
+    found = env.get_domain("facts")
+    assert isinstance(found, FactsDomain)
+    return found
+
+
+class EntryRole(XRefRole):
+    """``:knob:`NAME``` (name or id) and ``:issue:`id```, which shows the issue's title."""
+
+    def run(self) -> tuple[list[Node], list[system_message]]:
+        """Plain text if the facts did not load: that is reported once, elsewhere."""
+        facts = current(self.env)
+        key: Key = ("role", (("kind", self.name), ("target", self.target)))
+        domain_of(self.env).use(self.env.docname, key, digest([] if facts is None else render(facts, key)))
+        if facts is None:
+            return [self.innernodeclass("", self.title)], []
+        return super().run()
+
+    def process_link(
+        self, env: BuildEnvironment, refnode: Element, has_explicit_title: bool, title: str, target: str
+    ) -> tuple[str, str]:
+        """From the name that was written to the id of the entry."""
+        facts = current(env)
+        assert facts is not None
+        refnode["refdomain"] = "facts"
+        entry = find(facts, self.name, target)
+        if entry is None:
+            return title, target
+        if not has_explicit_title:
+            title = entry.title if isinstance(entry, Issue) else entry.name
+        return title, entry.id

@@ -1,0 +1,49 @@
+"""What knobs, issues and GPUs share: a section with its anchor, the trust it deserves, its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from docutils import nodes
+from sphinx import addnodes
+
+from facts.load import Facts
+from facts.schema import Entry
+from facts.versions import Versions
+from facts_pages import words
+from facts_pages.markup import entry_link, literal, paragraph
+from facts_pages.sources import sources
+
+
+def section(
+    kind: str, name: str, title: nodes.Node, body: Iterable[nodes.Node], errors: Iterable[str] = ()
+) -> nodes.section:
+    """A section with the anchor ``name``; each error text leads there from the index and from the site's search."""
+    made = nodes.section(ids=[name], names=[name], classes=["fact-entry"], fact=kind)
+    # Curly quotes in a title would hide it from the site's search, where the reader types straight ones.
+    made += nodes.title("", "", title, support_smartquotes=False)
+    found = [("single", text.replace(";", ","), name, "main", None) for text in errors]
+    if found:
+        made += addnodes.index(entries=found)
+    made += list(body)
+    return made
+
+
+def where(versions: Versions, nothing: str) -> nodes.paragraph:
+    """Where something holds, or ``nothing`` if it is not limited."""
+    return paragraph(words.versions(versions) or nothing)
+
+
+def trust(facts: Facts, entry: Entry) -> list[tuple[str, nodes.Node | None]]:
+    """The last fields of an entry: related entries, confidence, day and file, sources."""
+    related = [facts.knobs.get(name) or facts.issues[name] for name in entry.see]
+    links: list[nodes.Node | str] = []
+    for other in related:
+        links += [", ", entry_link(other)] if links else [entry_link(other)]
+    said = paragraph(nodes.inline("", words.CONFIDENCE[entry.confidence], classes=[f"fact-{entry.confidence}"]))
+    said += [nodes.Text(f" Checked {entry.checked}, kept in "), literal(facts.file[entry.id]), nodes.Text(".")]
+    return [
+        ("See also", paragraph(*links) if links else None),
+        ("Confidence", said),
+        ("Sources", sources(entry.evidence)),
+    ]

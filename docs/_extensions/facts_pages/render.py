@@ -1,0 +1,73 @@
+"""What each directive shows. It depends on the facts and the options alone, so that a digest of it tells whether a
+page is out of date."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+from docutils import nodes
+
+from facts.load import Facts
+from facts.schema import Issue, Knob
+from facts_pages import gpus, issues, knobs, releases
+from facts_pages.markup import bullets
+
+Options = dict[str, str]
+Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+def _knobs(facts: Facts, options: Options) -> list[nodes.Node]:
+    found = knobs.select(facts, options)
+    if "brief" in options:
+        return [bullets((knobs.line(facts, knob) for knob in found), "fact-list")] if found else []
+    return [knobs.entry(facts, knob) for knob in found]
+
+
+def _issues(facts: Facts, options: Options) -> list[nodes.Node]:
+    found = issues.select(facts, options)
+    if "brief" in options:
+        return [bullets((issues.line(facts, issue) for issue in found), "fact-list")] if found else []
+    return [issues.entry(facts, issue) for issue in found]
+
+
+def _gpus(facts: Facts, options: Options) -> list[nodes.Node]:
+    if not facts.gpus:
+        return []
+    return [gpus.compare(facts)] if "brief" in options else [gpus.entry(gpu) for gpu in facts.gpus.values()]
+
+
+def _role(facts: Facts, options: Options) -> list[nodes.Node]:
+    entry = find(facts, options["kind"], options["target"])
+    return [nodes.Text(f"{entry.id} {getattr(entry, 'title', '')}")] if entry else []
+
+
+RENDERERS: dict[str, Callable[[Facts, Options], list[nodes.Node]]] = {
+    "knobs": _knobs,
+    "known-issues": _issues,
+    "gpu-table": _gpus,
+    "release-values": releases.values,
+    "release-names": releases.list_of_names,
+    "release-changes": releases.changes,
+    "facts-summary": lambda facts, options: releases.summary(facts),
+    "role": _role,
+}
+
+
+def find(facts: Facts, kind: str, target: str) -> Knob | Issue | None:
+    """The entry that a role names: by id, or a knob by its name if only one has it."""
+    if kind == "issue":
+        return facts.issues.get(target)
+    named = [knob for knob in facts.knobs.values() if knob.name == target]
+    return facts.knobs.get(target) or (named[0] if len(named) == 1 else None)
+
+
+def render(facts: Facts, key: Key) -> list[nodes.Node]:
+    """The nodes of a directive with its options; none if nothing matches."""
+    return RENDERERS[key[0]](facts, dict(key[1]))
+
+
+def digest(made: Iterable[nodes.Node]) -> str:
+    """One value for what is shown; empty if that is nothing, which is out of date in every build."""
+    text = "\0".join(node.pformat() for node in made)
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
