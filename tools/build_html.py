@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-STRICT = ["-E", "-n", "-W", "--keep-going", "-T", "-j", "auto"]
-BUILDERS = ("html", "doctest")
+STRICT = ["-n", "-W", "--keep-going", "-T", "-j", "auto"]
+# The second builder takes the pages as the first one has just read them.
+BUILDERS = {"html": ["-E"], "doctest": ["-q"]}
 
 
 def digest(root: Path) -> str:
@@ -35,10 +36,9 @@ def main() -> int:
         print("build/html is up to date: nothing changed since the last build, which passed")
         return 0
     stamp.unlink(missing_ok=True)
-    for builder in BUILDERS:
-        options = ["-q"] if builder == "doctest" else []
-        doctrees = ["-d", str(ROOT / "build" / "doctrees" / builder)]
-        command = [sys.executable, "-m", "sphinx", *STRICT, *options, "-b", builder, *doctrees, ".", f"build/{builder}"]
+    for builder, options in BUILDERS.items():
+        command = [sys.executable, "-m", "sphinx", *STRICT, *options, "-d", "build/doctrees", "-b", builder]
+        command += [".", f"build/{builder}"]
         if code := subprocess.run(command, cwd=ROOT).returncode:
             return code
     stamp.write_text(now)
