@@ -23,7 +23,7 @@ from tools.environment import ROOT
 COPIED = ("docs/_extensions", "requirements", "snippets", "tests", "tools", "facts", "verl_rocm", "pyproject.toml")
 
 
-def copy_with(mutation: dict[str, str], target: Path) -> None:
+def copy_with(mutation: dict[str, str] | None, target: Path) -> None:
     """Copy the project to ``target`` with one replacement; :class:`ValueError` if its text is not there once."""
     for name in COPIED:
         source = ROOT / name
@@ -32,6 +32,8 @@ def copy_with(mutation: dict[str, str], target: Path) -> None:
         else:
             shutil.copy(source, target / name)
     (target / ".venv").symlink_to(ROOT / ".venv")
+    if mutation is None:
+        return
     path = target / "snippets" / mutation["file"]
     text = path.read_text(encoding="utf-8")
     if text.count(mutation["old"]) != 1:
@@ -39,29 +41,40 @@ def copy_with(mutation: dict[str, str], target: Path) -> None:
     path.write_text(text.replace(mutation["old"], mutation["new"]), encoding="utf-8")
 
 
+def doctest(mutation: dict[str, str] | None, only: str) -> subprocess.CompletedProcess[str]:
+    """``make doctest ONLY=only`` on the CPU in a copy of the project with ``mutation``."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy_with(mutation, Path(folder))
+        environ = {**os.environ, "ACCELERATOR": "cpu", "ONLY": only, "MODEL": "", "VLLM": ""}
+        command = [sys.executable, "tools/run_doctest.py"]
+        return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+
+
 def main() -> int:
-    """Run every mutant; ONLY= picks those whose file contains it."""
+    """Run every mutant, after a control without one for each test file; ONLY= picks those whose file contains it."""
     with (ROOT / "tests/support/mutations.toml").open("rb") as stream:
         mutations = tomllib.load(stream)["mutation"]
-    missed = 0
+    mutations = [mutation for mutation in mutations if os.environ.get("ONLY", "") in mutation["file"]]
+    wrong = 0
+    for file in dict.fromkeys(mutation["file"] for mutation in mutations):
+        passes = doctest(None, file).returncode == 0
+        wrong += not passes
+        print(
+            f"{'control' if passes else 'BROKEN '}  {file}: unchanged, {'it passes' if passes else 'it fails'}",
+            flush=True,
+        )
     for mutation in mutations:
-        if os.environ.get("ONLY", "") not in mutation["file"]:
-            continue
-        with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-            try:
-                copy_with(mutation, Path(folder))
-            except ValueError as error:
-                print(f"make mutants: a stale entry: {error}", file=sys.stderr)
-                return 2
-            environ = {**os.environ, "ACCELERATOR": "cpu", "ONLY": mutation["test"].split("::")[1], "MODEL": ""}
-            command = [sys.executable, "tools/run_doctest.py"]
-            made = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+        try:
+            made = doctest(mutation, mutation["test"].split("::")[1])
+        except ValueError as error:
+            print(f"make mutants: a stale entry: {error}", file=sys.stderr)
+            return 2
         noticed = made.returncode == 1
-        missed += not noticed
+        wrong += not noticed
         print(f"{'noticed' if noticed else 'MISSED '}  {mutation['file']}: {mutation['why']}", flush=True)
         if made.returncode not in (0, 1):
             print(made.stdout[-2000:] + made.stderr[-2000:], file=sys.stderr)
-    return 1 if missed else 0
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
