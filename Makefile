@@ -1,12 +1,12 @@
 # The guide's commands.  Each works as the first one on a fresh clone with git, make and Python >= 3.11.
 
 PYTHON ?= python3
-export PYTHON ACCELERATOR ONLY MODEL VLLM
+export PYTHON ACCELERATOR ONLY MODEL VLLM ARGS
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON) is not there: name an interpreter of Python 3.11 or newer" >&2; exit 2; }
 IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) tools/environment.py docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
 
 .DEFAULT_GOAL := help
-.PHONY: help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock
+.PHONY: help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock dry-run test-dry-run record-dry-run survey bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -44,6 +44,23 @@ verify-engine: ## compare the Python files of the CPU engine with upstream's whe
 
 lock: ## resolve requirements/*.in again into *.lock (needs uv)
 	@$(HAS_PYTHON); $(PYTHON) tools/lock.py
+
+IN_ENGINE = $(HAS_PYTHON); engine=$$($(PYTHON) tools/environment.py cpu-0.30.0) && PYTHONPATH=.:tools
+
+dry-run: ## resolve a verl job as an AMD GPU, without one (VLLM=0.24.0|0.30.0|0.32.0 ARGS="--gpu MI300X key=value ...")
+	@$(HAS_PYTHON); $(PYTHON) tools/dry_run.py
+
+test-dry-run: ## test the dry run with vLLM and verl
+	@$(HAS_PYTHON); docs=$$($(PYTHON) tools/environment.py docs) && $(IN_ENGINE) GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine tests/support/run_pytest.py -q tests/verl_rocm/engine
+
+record-dry-run: ## dry-run the guide's recipe on its five GPUs, and write records/dry-run-*.json and the page's output
+	@$(IN_ENGINE):docs/_extensions $$engine tools/record_dry_run.py
+
+survey: ## dry-run all launch scripts of a verl checkout (SCRIPTS=DIR)
+	@$(IN_ENGINE) $$engine tools/survey.py "$(SCRIPTS)"
+
+bench: ## time the dry run against the imports that it needs
+	@$(IN_ENGINE) $$engine tools/bench.py
 
 clean: ## remove build products and environments; records stay
 	rm -rf build .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis

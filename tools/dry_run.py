@@ -1,7 +1,7 @@
-"""``make dry-run``: ``verl-rocm dry-run`` with the vLLM release that ``VLLM`` names, in an environment that is built here.
+"""``make dry-run``: ``verl-rocm dry-run`` with the vLLM release that ``VLLM`` names, in an environment built here.
 
-vLLM 0.30.0 is that of ``make doctest``.  The other releases are layers over it: an environment that holds only vLLM, and
-takes everything else from ``cpu-0.30.0``.  ``VLLM`` may name several releases, for ``--compare vllm=...``.
+vLLM 0.30.0 is that of ``make doctest``.  The other releases are layers over it: an environment that holds only vLLM,
+and takes everything else from ``cpu-0.30.0``.  ``VLLM`` may name several releases, for ``--compare vllm=...``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from environment import DEFAULT_ENGINE, REQUIREMENTS, EnvironmentProblem, ensure
+if __name__ == "__main__":  # run as a file
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.environment import DEFAULT_ENGINE, REQUIREMENTS, ROOT, EnvironmentProblem, ensure
 
 
 def releases() -> list[str]:

@@ -2,8 +2,8 @@
 
 ``python tools/model_configs.py SLIME`` reads ``scripts/models/*.sh`` of a checkout of THUDM/slime, in which each
 model's architecture stands as Megatron arguments, lets bash expand them, and turns them into Hugging Face's names.
-Models that transformers describes by the defaults of its own class need none.  The few numbers that neither
-has are typed below with their source.  A dry run reads sizes, heads, experts and context length; a vision tower plays no part in it.
+Models that transformers describes by the defaults of its own class need none.  The few numbers that neither has are
+typed below with their source.  A dry run reads sizes, heads, experts and context length; a vision tower plays no part.
 """
 
 from __future__ import annotations
@@ -71,7 +71,6 @@ DEFAULTS: list[tuple[str, str, Config]] = [
      "text_config": {"max_position_embeddings": 65536, "rope_parameters": {
          "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 12, 12], "partial_rotary_factor": 0.5}}}),
     ("ByteDance-Seed/Seed-OSS-36B-Base", "seed_oss", {"architectures": ["SeedOssForCausalLM"]}),
-    ("deepseek-ai/DeepSeek-V4-Flash", "deepseek_v4", {"architectures": ["DeepseekV4ForCausalLM"]}),
     ("tencent/Hy3", "hy_v3", {"architectures": ["HYV3ForCausalLM"]}),
 ]  # fmt: skip
 

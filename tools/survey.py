@@ -35,6 +35,7 @@ VARIABLES = {
 CLASSES = {
     "report": "verl and vLLM resolved the job",
     "other backend": "statement: the job uses another rollout backend than vLLM",
+    "ascend": "statement: the job asks for Ascend's own profiler or device",
     "launcher": "statement: the script launches something else than a trainer with a rollout (SFT, generation)",
     "no launch": "statement: the script launches no trainer of verl without more input",
     "unknown model": "statement: the script names a model that is neither bundled nor on this machine",
@@ -53,7 +54,7 @@ CLASSES = {
 }
 # What scripts tell their user to change in a downloaded config.json ("very important! please modify ...").
 EDITED = {"Qwen2.5-Math-7B": {"max_position_embeddings": 32768}}
-NOT_COUNTED = ("other backend", "launcher")
+NOT_COUNTED = ("other backend", "launcher", "ascend")
 
 
 def jobs(root: Path) -> tuple[list[tuple[str, dryrun.Job]], dict[str, dict[str, str]]]:
@@ -102,10 +103,14 @@ def survey(root: Path, gpu: str, count: int) -> dict[str, dict[str, Any]]:
         wanted = [edited(request, Path(folder)) for request in wanted]
         own = root if (root / "verl" / "__init__.py").is_file() else None
         answer = engines.resolve(wanted, engines.interpreter(None), limit=LIMIT, checkout=own)
-        print(f"vLLM {answer['versions']['vllm']}, verl {answer['versions']['verl']} {'of the checkout' if own else ''}\n")
+        print(
+            f"vLLM {answer['versions']['vllm']}, verl {answer['versions']['verl']} {'of the checkout' if own else ''}\n"
+        )
     done: dict[str, dict[str, Any]] = dict(outcomes)
     for (name, job), result in zip(found, answer["results"], strict=True):
         problem = result.get("problem")
+        if problem and "npu" in problem["message"]:
+            problem["kind"] = "ascend"
         done[name] = {
             "kind": problem["kind"] if problem else "report",
             "launcher": job.launcher,

@@ -119,7 +119,7 @@ def requests(asked: Asked, job: Job, folder: Path) -> list[engines.Request]:
 def checkout(made: list[Job]) -> Path | None:
     """The folder whose own ``verl`` a script would have started: ``python -m`` looks there first."""
     folders = {Path(job.folder) for job in made}
-    own = [folder for folder in folders if folder != Path(".") and (folder / "verl" / "__init__.py").is_file()]
+    own = [folder for folder in folders if folder != Path() and (folder / "verl" / "__init__.py").is_file()]
     return own[0] if len(folders) == 1 and own else None
 
 
@@ -137,6 +137,15 @@ def _facts() -> tuple[threading.Thread, dict[str, Facts]]:
     return thread, box
 
 
+def known_fix(facts: Facts, message: str) -> str:
+    """The first fix of a known issue whose error text is in ``message``; empty if there is none."""
+    for issue in facts.issues.values():
+        texts = [re.sub(r"^\w+(Error|Exception): ", "", error) for error in issue.errors]
+        if any(len(text) > 20 and text in message for text in texts):
+            return f"{issue.fixes[0].text} ({issue.id})"
+    return ""
+
+
 def complete(found: dict[str, Any], asked: list[engines.Request], facts: Facts) -> list[dict[str, Any]]:
     """The child's results with findings and known issues."""
     from . import findings, issues
@@ -144,6 +153,7 @@ def complete(found: dict[str, Any], asked: list[engines.Request], facts: Facts) 
     for result, request in zip(found["results"], asked, strict=True):
         result |= {"gpu": request.identity, "rocm": request.rocm, "launcher": request.launcher}
         if "problem" in result:
+            result["problem"]["hint"] = result["problem"]["hint"] or known_fix(facts, result["problem"]["message"])
             continue
         result["findings"] = findings.as_dicts(findings.find(result))
         versions = {"vllm": found["versions"]["vllm"], "verl": found["versions"]["verl"], "rocm": request.rocm}

@@ -24,7 +24,8 @@ from pathlib import Path
 READING = (
     "awk", "basename", "bash", "bc", "cat", "cut", "date", "dirname", "echo", "env", "expr", "false", "getopt", "grep",
     "head", "hostname", "id", "jq", "ls", "mktemp", "nproc", "paste", "printenv", "printf", "pwd", "readlink",
-    "realpath", "sed", "seq", "sh", "sort", "tail", "tee", "test", "tr", "true", "uname", "uniq", "wc", "xargs", "which",
+    "realpath", "sed", "seq", "sh", "sort", "tail", "test", "tr", "true", "uname", "uniq", "wc", "which",
+    "xargs",
 )
 LAUNCHERS = ("python", "python3", "uv", "torchrun", "ray", "accelerate", "srun", "nohup", "timeout", "numactl", "conda")
 SILENT = (
@@ -73,7 +74,9 @@ def _shims(folder: Path, record: Path) -> None:
     recorder.write_text(RECORD.format(record=record, python=sys.executable), encoding="utf-8")
     nothing = folder / ".nothing"
     nothing.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
-    for file in (recorder, nothing):
+    tee = folder / "tee"  # a log file is not worth having
+    tee.write_text("#!/bin/sh\nexec cat\n", encoding="utf-8")
+    for file in (recorder, nothing, tee):
         file.chmod(0o755)
     for names, target in ((LAUNCHERS, recorder), (SILENT, nothing)):
         for name in names:

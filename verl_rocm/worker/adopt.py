@@ -30,8 +30,8 @@ def answer_version(rocm: str | None) -> None:
     real = importlib.metadata.version
     suffix = "+rocm" + "".join((rocm or "").split(".")[:2])
 
-    def version(name: str) -> str:
-        return f"{found}{suffix}" if name == "vllm" and found else real(name)
+    def version(distribution_name: str) -> str:
+        return f"{found}{suffix}" if distribution_name == "vllm" and found else real(distribution_name)
 
     importlib.metadata.version = version
 

@@ -26,8 +26,8 @@ def first_line(error: BaseException) -> str:
     """What an exception says, on one line; its type where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if type(error).__name__ == "ValidationError":  # pydantic: title, fields, messages, a link
-        said = [line for line in lines if "[type=" in line] or lines
-        return said[0].removeprefix("Value error, ").removeprefix("Assertion failed, ").split(" [type=")[0]
+        told = [line for line in lines if "[type=" in line] or lines
+        return told[0].removeprefix("Value error, ").removeprefix("Assertion failed, ").split(" [type=")[0]
     if type(error).__name__ == "InstantiationException" and len(lines) > 1:  # Hydra: target, what it raised, key
         said = re.match(r"\w+\((['\"])(.*)\1\)$", lines[1])
         return said[2] if said else lines[1]

@@ -133,7 +133,15 @@ def _select(config: Any) -> tuple[str, int, str]:
             support = plain(backend.get_builder_cls().get_cudagraph_support(config, None))
         except Exception:  # a builder that wants a KV cache spec says nothing here
             support = "unknown"
-    return backend.get_name(), int(block or default), support
+    return _name(backend), int(block or default), support
+
+
+def _name(backend: Any) -> str:
+    """The name by which vLLM's ``attention_backend`` option knows a backend; its own name may be another's."""
+    from vllm.v1.attention.backends.registry import AttentionBackendEnum
+
+    path = f"{backend.__module__}.{backend.__qualname__}"
+    return next((str(entry.name) for entry in AttentionBackendEnum if entry.value == path), str(backend.get_name()))
 
 
 def attention(config: Any, switch: str | None) -> list[dict[str, Any]]:

@@ -17,8 +17,9 @@ R = "actor_rollout_ref.rollout"
 HINTS = {
     # verl raises max_num_batched_tokens itself when chunked prefill is off, but its RolloutConfig does not allow it:
     # vllm_async_server.py `_validate_configs` and workers/config/rollout.py `_mutable_fields`, verl 0.9.1.
-    "Field 'max_num_batched_tokens' is frozen": f"without chunked prefill verl wants {R}.max_num_batched_tokens to be at "
-    f"least {R}.max_model_len, and cannot raise it itself: set it, or {R}.enable_chunked_prefill=True",
+    "Field 'max_num_batched_tokens' is frozen": "without chunked prefill verl wants "
+    f"{R}.max_num_batched_tokens of at least max_model_len, and cannot raise it itself: set it, or "
+    f"{R}.enable_chunked_prefill=True",
 }
 ADDRESS, PORT = "127.0.0.1", 20000
 

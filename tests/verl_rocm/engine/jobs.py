@@ -1,0 +1,104 @@
+"""Jobs of the engine tests, all resolved in one child process, and the helper that asks for them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tests.verl_rocm.engine.mutations import lists
+from verl_rocm import dryrun, engines, gpus
+
+R = "actor_rollout_ref.rollout"
+KWARGS = f"++{R}.engine_kwargs.vllm"
+ENV = "+ray_kwargs.ray_init.runtime_env.env_vars"
+FOR_REAL_ENGINES = ("VLLM_", "TORCH_COMPILE_")  # the doctest plugin sets some, and a dry run would honour them
+ALL_GPUS = ("MI250X", "MI300X", "MI325X", "MI350X", "MI355X")
+BASE = [
+    "algorithm.adv_estimator=grpo", "actor_rollout_ref.model.path=Qwen/Qwen2.5-7B-Instruct", f"{R}.name=vllm",
+    "actor_rollout_ref.actor.use_dynamic_bsz=True", "trainer.n_gpus_per_node=8",
+]  # fmt: skip
+# The recipe of verl's own AMD page: seven capture sizes, enforce_eager off.
+PAGE = [*BASE, f"{R}.cudagraph_capture_sizes=[1,2,4,8,16,32,64]", f"{R}.enforce_eager=False"]
+
+
+def model(name: str) -> str:
+    return f"actor_rollout_ref.model.path={name}"
+
+
+# name -> GPU, overrides
+JOBS: dict[str, tuple[str, list[str]]] = {
+    **{f"page {gpu}": (gpu, PAGE) for gpu in ALL_GPUS},
+    "clean": ("MI300X", [*BASE, f"{R}.max_num_seqs=64", f"{R}.cudagraph_capture_sizes=[1,2,4,8,16,32,64]"]),
+    "eager": ("MI300X", [*PAGE, f"{R}.enforce_eager=True"]),
+    "aiter on": ("MI300X", [*BASE, f"{ENV}.VLLM_ROCM_USE_AITER=\"1\""]),
+    "aiter asked": ("MI300X", [*BASE, f"{ENV}.VLLM_ROCM_USE_AITER=\"1\"", f"{KWARGS}.attention_backend=ROCM_AITER_FA"]),
+    "prefix caching off": ("MI300X", [*BASE, f"{R}.enable_prefix_caching=False"]),
+    "no pool": ("MI300X", [*BASE, f"+{R}.enable_sleep_mode=False"]),
+    "lora": ("MI300X", [*BASE, "actor_rollout_ref.model.lora_rank=32"]),
+    "fp8 MI300X": ("MI300X", [*BASE, f"{R}.quantization=fp8"]),
+    "fp8 MI355X": ("MI355X", [*BASE, f"{R}.quantization=fp8"]),
+    "moe": ("MI355X", [*BASE, model("Qwen/Qwen3-30B-A3B"), f"{R}.expert_parallel_size=2"]),
+    "mla": ("MI300X", [*BASE, model("deepseek-ai/DeepSeek-V3"), f"{R}.tensor_model_parallel_size=8"]),
+    "vision": ("MI300X", [*BASE, model("Qwen/Qwen2.5-VL-7B-Instruct")]),
+    "hybrid model": ("MI300X", [*BASE, model("Qwen/Qwen3.5-35B-A3B")]),
+    "no custom all-reduce": ("MI300X", [*BASE, f"{KWARGS}.disable_custom_all_reduce=True"]),
+    # refused
+    "unknown key": ("MI300X", [*BASE, f"{R}.max_num_seq=1"]),
+    "key of the dataclass": ("MI300X", [*BASE, f"{R}.enable_sleep_mode=False"]),
+    "append": ("MI300X", [*BASE, f"+{R}.max_num_seqs=1"]),
+    "malformed": ("MI300X", [*BASE, "a=[1,2"]),
+    "unknown field": ("MI300X", [*BASE, f"+{R}.max_num_seq=1"]),
+    "unknown flag": ("MI300X", [*BASE, f"{KWARGS}.no_such_flag=1"]),
+    "bad choice": ("MI300X", [*BASE, f"{KWARGS}.compilation_config.cudagraph_mode=FULLEST"]),
+    "heads": ("MI300X", [*BASE, f"{R}.tensor_model_parallel_size=8"]),
+    "tp": ("MI300X", [*BASE, f"{R}.tensor_model_parallel_size=3"]),
+    "gpus": ("MI300X", [*BASE, "trainer.n_gpus_per_node=16"]),
+    "sglang": ("MI300X", [*BASE, f"{R}.name=sglang"]),
+    "unknown model": ("MI300X", [*BASE, model("/nowhere/my-model")]),
+    "too long": ("MI300X", [*BASE, f"{R}.max_model_len=99999"]),
+    "frozen field": ("MI300X", [*BASE, f"{R}.enable_chunked_prefill=False"]),
+    **{f"mutation {n}": ("MI300X", overrides) for n, overrides in enumerate(lists(PAGE, 20))},
+    **{f"mutation of a value {n}": ("MI300X", [*PAGE, f"{R}.max_num_seqs={n}"]) for n in (1, 100000, -1, 0)},
+}  # fmt: skip
+
+
+def request(gpu: str, overrides: list[str], folder: Path, **more: Any) -> engines.Request:
+    asked = dryrun.Asked(overrides, gpus=[gpu], rocm="7.2.1")
+    (made,) = dryrun.requests(asked, dryrun.Job(dryrun.MAIN, overrides, **more), folder)
+    return made
+
+
+def resolve(requests: list[engines.Request]) -> list[dict[str, Any]]:
+    from facts.load import load
+
+    for name in [name for name in os.environ if name.startswith(FOR_REAL_ENGINES)]:
+        del os.environ[name]
+    python = engines.interpreter(None)
+    return dryrun.complete(engines.resolve(requests, python), requests, load())
+
+
+@lru_cache(maxsize=1)
+def answers() -> dict[str, dict[str, Any]]:
+    """Results of :data:`JOBS`, and of a few with variables of their own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        requests = [request(gpu, overrides, folder) for gpu, overrides in JOBS.values()]
+        both = {"HIP_VISIBLE_DEVICES": "0,1", "CUDA_VISIBLE_DEVICES": "2,3"}
+        special = {
+            "visibility conflict": request("MI300X", BASE, folder, devices=both),
+            "rocr": request("MI300X", BASE, folder, devices={"ROCR_VISIBLE_DEVICES": "0,1"}),
+            "few visible": request("MI300X", BASE, folder, devices={"HIP_VISIBLE_DEVICES": "0,1"}),
+            "all visible": request("MI300X", BASE, folder, devices={"HIP_VISIBLE_DEVICES": "0,1,2,3,4,5,6,7"}),
+        }
+        launcher = "verl.experimental.fully_async_policy.fully_async_main"
+        asynchronous = dryrun.Job(launcher, ["--config-name=fully_async_ppo_trainer", *BASE])
+        (special["fully async"],) = dryrun.requests(dryrun.Asked([], gpus=["MI300X"]), asynchronous, folder)
+        made = resolve([*requests, *special.values()])
+    return dict(zip([*JOBS, *special], made, strict=True))
+
+
+def identity(gpu: str) -> dict[str, Any]:
+    return gpus.identity(gpu, 8)

@@ -1,0 +1,238 @@
+"""verl's and vLLM's own code as named GPUs: what they resolve, what they refuse, and what the dry run never does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.verl_rocm.engine import jobs
+from tests.verl_rocm.engine.jobs import ALL_GPUS, BASE, PAGE, R
+from verl_rocm import compare, engines, script
+
+BASE_DP = [*BASE, f"{R}.data_parallel_size=2"]
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, dict[str, Any]]:
+    return jobs.answers()
+
+
+def findings(result: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {item["id"]: item for item in result["findings"]}
+
+
+def counted(result: dict[str, Any]) -> set[str]:
+    return {item["id"] for item in result["findings"] if item["level"] == "finding"}
+
+
+@pytest.mark.parametrize("gpu", ALL_GPUS)
+def test_the_recipe_of_the_original_page(answers: dict[str, dict[str, Any]], gpu: str) -> None:
+    result = answers[f"page {gpu}"]
+    assert "problem" not in result
+    assert result["graphs"]["sizes"] == [1, 2, 4, 8, 16, 32, 64]
+    assert result["graphs"]["mode"] == "FULL_AND_PIECEWISE"
+    assert result["runner"] == {
+        "executor": "MultiprocExecutor", "worker": "vllm.v1.worker.gpu_worker.Worker", "model_runner": "V2",
+    }  # fmt: skip
+    found = findings(result)["sizes-below-max-num-seqs"]
+    assert "max_num_seqs is 256" in found["text"] and "65 to 256" in found["text"]
+    arch = jobs.identity(gpu)["arch"]
+    assert result["precision"]["capability"].endswith(f"minor={int(arch[4])})")
+    # vLLM's own answers.  0.30.0 counts gfx90a among the GPUs with FP8 (rocm.py:1009); the facts say it has none.
+    expected = {
+        "gfx90a": ("float8_e4m3fn", True),
+        "gfx942": ("float8_e4m3fnuz", True),
+        "gfx950": ("float8_e4m3fn", True),
+    }
+    assert (result["precision"]["fp8"], result["precision"]["supports_fp8"]) == expected[arch]
+
+
+def test_a_clean_job_has_no_finding(answers: dict[str, dict[str, Any]]) -> None:
+    assert counted(answers["clean"]) == set()
+
+
+def test_eager_makes_the_sizes_idle(answers: dict[str, dict[str, Any]]) -> None:
+    assert "eager-idles-graphs" in counted(answers["eager"])
+    assert answers["eager"]["graphs"]["max"] == 0
+
+
+def test_aiter_is_found_installed_and_not_chosen_by_itself(answers: dict[str, dict[str, Any]]) -> None:
+    assert "aiter-not-chosen" in counted(answers["aiter on"])
+    chosen = {(row["aiter"], row.get("backend")) for row in answers["aiter asked"]["attention"]}
+    assert (True, "ROCM_AITER_FA") in chosen
+    assert any("error" in row for row in answers["aiter asked"]["attention"] if not row["aiter"])
+
+
+def test_a_false_that_verl_sends_arrives(answers: dict[str, dict[str, Any]]) -> None:
+    result = answers["prefix caching off"]
+    assert "--no-enable_prefix_caching" in result["command"]
+    assert result["resolved"]["enable_prefix_caching"] is False
+    assert "false-dropped" not in counted(result)
+
+
+def test_sleep(answers: dict[str, dict[str, Any]]) -> None:
+    assert answers["clean"]["sleep"] == {"mode": "hybrid", "free_cache_engine": True, "pool": True, "level": 2}
+    assert answers["lora"]["sleep"]["level"] == 1
+    assert "sleep-without-pool" in counted(answers["no pool"])
+    assert answers["fully async"]["sleep"]["mode"] == "standalone"
+
+
+def test_all_reduce(answers: dict[str, dict[str, Any]]) -> None:
+    assert "quick-reduce-off" in findings(answers["no custom all-reduce"])
+    assert "quick-reduce-off" not in findings(answers["clean"])
+
+
+@pytest.mark.parametrize(("gpu", "fp8"), [("MI300X", "e4m3fnuz"), ("MI355X", "e4m3fn")])
+def test_fp8(answers: dict[str, dict[str, Any]], gpu: str, fp8: str) -> None:
+    result = answers[f"fp8 {gpu}"]
+    assert result["resolved"]["quantization"] == "fp8"
+    assert fp8 in findings(result)["fp8-format"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "backend"),
+    [
+        ("moe", "Qwen3MoeForCausalLM", "ROCM_ATTN"),
+        ("mla", "DeepseekV3ForCausalLM", "TRITON_MLA"),
+        ("vision", "Qwen2_5_VLForConditionalGeneration", "ROCM_ATTN"),
+        ("hybrid model", "Qwen3_5MoeForConditionalGeneration", "ROCM_ATTN"),
+    ],
+)
+def test_families(answers: dict[str, dict[str, Any]], name: str, architecture: str, backend: str) -> None:
+    result = answers[name]
+    assert "problem" not in result, result.get("problem")
+    assert result["model"]["architecture"] == architecture
+    assert result["attention"][0].get("backend") == backend, result["attention"][0]
+
+
+def test_the_environment_is_verls_on_rocm(answers: dict[str, dict[str, Any]]) -> None:
+    sent = answers["clean"]["environment"]
+    assert sent["VLLM_LOGGING_LEVEL"] == "WARN" and sent["HSA_NO_SCRATCH_RECLAIM"] == "1"
+    assert sent["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] == "0", "verl took torch for a ROCm build"
+    assert answers["aiter on"]["environment"]["VLLM_ROCM_USE_AITER"] == "1"
+
+
+REFUSED = {
+    "unknown key": (
+        "compose",
+        f"verl has no key {R}.max_num_seq",
+        "max_num_seqs, in verl/trainer/config/rollout/rollout",
+    ),
+    "key of the dataclass": ("compose", "verl's dataclass has it", f"+{R}.enable_sleep_mode"),
+    "append": ("compose", "is set already", f"{R}.max_num_seqs="),
+    "malformed": ("compose", "is no override", "key=value"),
+    "unknown field": ("verl", "max_num_seq", ""),
+    "unknown flag": ("vllm", "unrecognized arguments: --no-such-flag 1", ""),
+    "bad choice": ("vllm", "FULLEST", ""),
+    "heads": ("vllm", "attention heads (28) must be divisible by tensor parallel size (8)", ""),
+    "tp": ("verl", "one engine needs 3 GPUs", "tensor_model_parallel_size"),
+    "gpus": ("devices", "trainer.n_gpus_per_node is 16, but a node has 8 GPUs", "--gpus 16"),
+    "sglang": ("scope", "name is sglang", "covers vllm"),
+    "unknown model": ("model", "/nowhere/my-model is neither a directory nor bundled", "--model"),
+    "too long": ("verl", "max_model_len (99999) should be less than or equal to", ""),
+    "frozen field": ("verl", "max_num_batched_tokens", "enable_chunked_prefill=True"),
+    "visibility conflict": ("devices", "inconsistant values found: 0,1 and 2,3", "set only HIP_VISIBLE_DEVICES"),
+    "rocr": ("devices", "Please use HIP_VISIBLE_DEVICES instead of ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
+    "few visible": ("devices", "n_gpus_per_node is 8, but a node has 2 GPUs", ""),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_input_is_one_line(answers: dict[str, dict[str, Any]], name: str) -> None:
+    stage, says, hint = REFUSED[name]
+    problem = answers[name].get("problem")
+    assert problem, "it was accepted"
+    assert (problem["stage"], says in problem["message"], hint in problem["hint"]) == (stage, True, True), problem
+    assert "\n" not in problem["message"] + problem["hint"] and "Traceback" not in problem["message"]
+
+
+def test_visible_devices_that_suffice_are_fine(answers: dict[str, dict[str, Any]]) -> None:
+    assert "problem" not in answers["all visible"]
+
+
+def test_no_answer_is_a_fault(answers: dict[str, dict[str, Any]]) -> None:
+    faults = {
+        name: made["problem"] for name, made in answers.items() if made.get("problem", {}).get("stage") == "fault"
+    }
+    assert not faults
+
+
+def clean() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(jobs.FOR_REAL_ENGINES)}
+
+
+def test_the_command_line_from_end_to_end_without_a_network() -> None:
+    command = [sys.executable, "-m", "verl_rocm", "dry-run", "--json", "--gpu", "MI300X", "--rocm", "7.2.1", *PAGE]
+    done = subprocess.run(
+        [*script.isolation(), *command], capture_output=True, text=True, cwd=engines.ROOT, env=clean()
+    )
+    assert done.returncode == 1, done.stderr
+    made = json.loads(done.stdout)
+    assert made["versions"]["vllm"] == "0.30.0"
+    assert "sizes-below-max-num-seqs" in counted(made["results"][0])
+
+
+GUARD = """
+import os, sys
+def guard(event, arguments):
+    wrong = ""
+    if event == "socket.connect" and getattr(arguments[0], "family", None) != 1:
+        wrong = f"connects to {arguments[1]}"
+    elif event == "socket.getaddrinfo" and arguments[0] not in (None, "127.0.0.1", "localhost"):
+        wrong = f"looks up {arguments[0]}"
+    elif event == "open" and str(arguments[0]).startswith(("/dev/kfd", "/dev/dri", "/dev/nvidia")):
+        wrong = f"opens {arguments[0]}"
+    elif event == "ctypes.dlopen" and any(word in str(arguments[0]) for word in ("amdhip64", "libcuda.so", "amd_smi")):
+        wrong = f"loads {arguments[0]}"
+    elif event == "subprocess.Popen" and any(word in str(arguments[:2]) for word in ("raylet", "gcs_server", "ray::")):
+        wrong = f"starts {arguments[1]}"
+    if wrong:
+        with open(os.environ["GUARD_LOG"], "a") as log:
+            log.write(wrong + "\\n")
+sys.addaudithook(guard)
+"""
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A log of every forbidden act of a Python process that has this folder on its path."""
+    (tmp_path / "sitecustomize.py").write_text(GUARD)
+    monkeypatch.setenv("GUARD_LOG", str(tmp_path / "log"))
+    monkeypatch.setenv("VERL_ROCM_EXTRA_PATH", str(tmp_path))
+    (tmp_path / "log").touch()
+    return tmp_path
+
+
+def test_alone_in_a_process_a_gpu_is_the_same_and_nothing_is_opened(
+    answers: dict[str, dict[str, Any]], guarded: Path
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = [jobs.request("MI355X", PAGE, Path(folder)), jobs.request("MI355X", BASE_DP, Path(folder))]
+        alone, parallel = jobs.resolve(wanted)
+    assert "problem" not in parallel, parallel.get("problem")
+    assert compare.differences([answers["page MI355X"], alone]) == []
+    assert answers["page MI355X"]["precision"] == alone["precision"]
+    assert (guarded / "log").read_text() == "", "no GPU, no connection, no Ray cluster"
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        ("import socket; socket.socket().connect_ex(('127.0.0.1', 9))", "connects to"),
+        ("import socket; socket.getaddrinfo('example.invalid', 1)", "looks up"),
+        ("open('/dev/kfd')", "opens /dev/kfd"),
+        ("import ctypes; ctypes.CDLL('libamdhip64.so')", "loads libamdhip64"),
+        ("import subprocess; subprocess.run(['raylet'])", "starts"),
+    ],
+)
+def test_the_guard_sees(guarded: Path, act: str, says: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(guarded)}
+    subprocess.run([sys.executable, "-c", act], env=environment, capture_output=True)
+    assert says in (guarded / "log").read_text()

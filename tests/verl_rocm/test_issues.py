@@ -1,0 +1,49 @@
+"""Known issues: matched by versions and arch, left out where the job cannot meet them, with fixes to paste."""
+
+from facts.load import load
+from tests.verl_rocm.samples import result
+from verl_rocm import issues
+
+VERSIONS: dict[str, str | None] = {"vllm": "0.24.0", "verl": "0.9.1", "rocm": "7.2.1"}
+
+
+def states(made: dict[str, object], versions: dict[str, str | None] = VERSIONS) -> dict[str, str]:
+    return {match.issue.id: match.state for match in issues.match(load(), made, versions)}
+
+
+def test_every_condition_names_an_issue() -> None:
+    unknown = set(issues.NEEDS) - set(load().issues)
+    assert not unknown, f"verl_rocm/issues.py has conditions for issues that the facts lack: {sorted(unknown)}"
+
+
+def test_an_issue_awaits_by_version_and_is_gone_with_the_fix() -> None:
+    assert states(result())["sleep-leaves-vram-full"] == "awaits"
+    assert "sleep-leaves-vram-full" not in states(result(), VERSIONS | {"vllm": "0.30.0"})
+
+
+def test_a_job_that_does_not_sleep_has_no_sleep_issue() -> None:
+    assert "sleep-leaves-vram-full" not in states(result(sleep={"level": 0, "free_cache_engine": False}))
+
+
+def test_a_fix_that_is_set_avoids_the_issue() -> None:
+    name = "custom-all-reduce-expandable-segments"
+    assert states(result())[name] == "awaits"
+    assert states(result(resolved={"disable_custom_all_reduce": True}))[name] == "avoided"
+
+
+def test_without_a_rocm_release_some_stay_unknown() -> None:
+    assert states(result(), VERSIONS | {"rocm": None})["graph-replay-wrong-results-rocm-7-2"] == "unknown"
+    assert states(result())["graph-replay-wrong-results-rocm-7-2"] == "awaits"
+
+
+def test_arch_decides() -> None:
+    name = "graph-replay-stale-buffer-mi355x"
+    assert name not in states(result())
+    assert states(result(gpu={"arch": "gfx950", "name": "MI355X"}))[name] == "awaits"
+
+
+def test_fixes_are_overrides_to_paste() -> None:
+    found = {match.issue.id: match for match in issues.match(load(), result(), VERSIONS)}
+    assert "++actor_rollout_ref.rollout.free_cache_engine=False" in found["sleep-leaves-vram-full"].fixes
+    env = found["ipc-memory-leak-rocm-7-2"].fixes
+    assert "+ray_kwargs.ray_init.runtime_env.env_vars.HSA_ENABLE_IPC_MODE_LEGACY='\"1\"'" in env

@@ -1,0 +1,107 @@
+"""Dry-run the guide's own recipe on every GPU that the guide names, and record it (in the environment cpu-0.30.0).
+
+Writes ``records/dry-run-<arch>.json`` for the blocks of ``how_to/verl_settings.sh``, and the output that the page on
+the dry run shows, ``snippets/how_to/check_your_recipe_output.txt``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from blocks import records
+from blocks.regions import Region, scan_tree
+from verl_rocm import dryrun
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPE = "how_to/verl_settings.sh"
+GPUS = ["MI250X", "MI300X", "MI325X", "MI350X", "MI355X"]
+PAGE = ROOT / "snippets" / "how_to" / "check_your_recipe.sh"
+WIDTH = "100"
+
+
+def git(*arguments: str) -> str:
+    """Output of a git command in this checkout."""
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True).stdout.strip()
+
+
+def run_of(versions: dict[str, str], started: datetime) -> records.Run:
+    """What the record says of the machine: a CPU, whatever GPU was named."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    machine = records.Machine(
+        accelerator="cpu", name=platform.processor() or platform.machine(), count=os.cpu_count() or 1,
+        arch=platform.machine(), memory_gib=round(memory, 1), kernel=platform.release(),
+    )  # fmt: skip
+    software = records.Software(
+        python=versions["python"], torch=versions["torch"], vllm=versions["vllm"], verl=versions["verl"],
+        ray=versions["ray"], transformers=versions["transformers"],
+    )  # fmt: skip
+    return records.Run(
+        started=started, ended=datetime.now(UTC), machine=machine, software=software,
+        commit=git("rev-parse", "HEAD") or None, clean=not git("status", "--porcelain"),
+    )  # fmt: skip
+
+
+def outcome(run: str, region: Region, made: list[dict[str, Any]]) -> records.Result:
+    """The result of one region on the GPUs of one arch."""
+    refused = [f"{item['gpu']['name']}: {item['problem']['message']}" for item in made if "problem" in item]
+    return records.Result(
+        run=run, status="failed" if refused else "passed", level="dry run", reason=refused[0] if refused else None,
+        seconds=sum(item["seconds"] for item in made), setup_seconds=0.0, sha256=region.sha256,
+        rest_sha256=region.rest_sha256, file_sha256=region.file_sha256,
+        passed={"gpu": ", ".join(item["gpu"]["name"] for item in made)},
+        measured={} if refused else {"largest_graph_sequences": float(made[0]["graphs"]["max"])},
+    )  # fmt: skip
+
+
+def record() -> list[Path]:
+    """Write one record an arch."""
+    started = datetime.now(UTC)
+    asked = dryrun.Asked([], gpus=GPUS, script=ROOT / "snippets" / RECIPE)
+    versions, results = dryrun.resolve(asked)
+    run, name = run_of(versions, started), started.strftime("%Y%m%dT%H%M%SZ")
+    regions, _ = scan_tree(ROOT / "snippets")
+    mine = {key: region for key, region in regions.items() if key.startswith(f"{RECIPE}:")}
+    written = []
+    for arch in sorted({item["gpu"]["arch"] for item in results}):
+        made = [item for item in results if item["gpu"]["arch"] == arch]
+        found = {key: outcome(name, region, made) for key, region in mine.items()}
+        kept = records.Record(machine_class=f"dry-run-{arch}").merged(name, run, found, set(regions))
+        written.append(records.save(kept, ROOT / "records"))
+    return written
+
+
+def output() -> Path:
+    """Write what the commands of the page print."""
+    environment = os.environ | {"COLUMNS": WIDTH, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment["PYTHONPATH"] = str(ROOT)
+    regions, _ = scan_tree(ROOT / "snippets")
+    text = []
+    for key in ("ask", "compare"):
+        command = regions[f"how_to/check_your_recipe.sh:{key}"].text
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, env=environment)
+        if done.returncode not in (0, 1):
+            raise SystemExit(f"record_dry_run: {done.stderr.strip()}")
+        lines = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+        text.append(f"# [start:{key}_output]\n{lines}\n# [end:{key}_output]\n")
+    path = PAGE.with_name("check_your_recipe_output.txt")
+    path.write_text("\n".join(text), encoding="utf-8")
+    return path
+
+
+def main() -> int:
+    """Record and say what was written."""
+    for name in [name for name in os.environ if name.startswith(("VLLM_", "TORCH_COMPILE_"))]:
+        del os.environ[name]
+    for path in [*record(), output()]:
+        print(f"record_dry_run: {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
