@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import subprocess
 import tarfile
 import zipfile
@@ -63,9 +62,15 @@ def test_pip_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_releases_of_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = ["0.9.0", "0.10.0", "0.10.1rc1", "0.8.3", "0.8.5.post1", "0.8.4"]
-    listed = subprocess.CompletedProcess((), 0, json.dumps({"versions": versions}), "")
+    listed = subprocess.CompletedProcess((), 0, f"thing (1)\nAvailable versions: {', '.join(versions)}\n", "")
     monkeypatch.setattr(download, "_pip", lambda *_: listed)
     assert download.releases("vllm", "0.8.4") == ["0.8.4", "0.8.5.post1", "0.9.0", "0.10.0"]
+
+
+def test_a_list_that_cannot_be_read_is_not_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "_pip", lambda *_: subprocess.CompletedProcess((), 0, "Versions: 0.9.0\n", ""))
+    with pytest.raises(DownloadError, match="pip listed no releases"):
+        download.releases("vllm", "0.8.4")
 
 
 def test_no_code_of_a_source_archive_runs(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -43,10 +42,14 @@ def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def releases(project: str, since: str) -> list[str]:
     """Final and post releases of ``project`` on the index from ``since`` on, oldest first."""
-    done = _pip("index", "versions", project, "--json")
+    done = _pip("index", "versions", project)
     if done.returncode:
         raise DownloadError(f"{project}: pip cannot list the releases: {done.stderr.strip().splitlines()[-1:]}")
-    found = [Version(v) for v in json.loads(done.stdout)["versions"]]
+    # The pip of Python 3.11 knows no --json for this, so its line for people is read.
+    line = next((line for line in done.stdout.splitlines() if line.startswith("Available versions:")), "")
+    found = [Version(v.strip()) for v in line.partition(":")[2].split(",") if v.strip()]
+    if not found:
+        raise DownloadError(f"{project}: pip listed no releases; call `pip index versions {project}` to see why")
     return [str(v) for v in sorted(found) if v >= Version(since) and not v.is_prerelease]
 
 
