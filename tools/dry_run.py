@@ -15,13 +15,12 @@ from pathlib import Path
 if __name__ == "__main__":  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools.environment import DEFAULT_ENGINE, REQUIREMENTS, ROOT, EnvironmentProblem, ensure
+from tools.environment import DEFAULT_ENGINE, ROOT, EnvironmentProblem, engines, ensure, site_packages
 
 
 def releases() -> list[str]:
     """vLLM releases that can be dry-run."""
-    layers = [path.stem.removeprefix("dryrun-") for path in REQUIREMENTS.glob("dryrun-*.lock")]
-    return sorted([DEFAULT_ENGINE, *layers], key=lambda name: [int(part) for part in name.split(".")])
+    return sorted([DEFAULT_ENGINE, *engines("dryrun-")], key=lambda name: [int(part) for part in name.split(".")])
 
 
 def interpreter(release: str) -> Path:
@@ -30,9 +29,7 @@ def interpreter(release: str) -> Path:
     if release == DEFAULT_ENGINE:
         return base
     python = ensure(f"dryrun-{release}")
-    packages = next((python.parent.parent / "lib").glob("python3*")) / "site-packages"
-    below = next((base.parent.parent / "lib").glob("python3*")) / "site-packages"
-    (packages / "base.pth").write_text(f"{below}\n", encoding="utf-8")
+    (site_packages(python) / "base.pth").write_text(f"{site_packages(base)}\n", encoding="utf-8")
     return python
 
 

@@ -27,10 +27,15 @@ class EnvironmentProblem(Exception):
     """An environment that cannot be built; the message is one line that says what to do."""
 
 
-def engines() -> list[str]:
-    """The vLLM releases that have a lock, oldest first."""
-    names = [path.stem.removeprefix("cpu-") for path in REQUIREMENTS.glob("cpu-*.lock")]
+def engines(prefix: str = "cpu-") -> list[str]:
+    """The vLLM releases that have a lock ``<prefix><release>.lock``, oldest first."""
+    names = [path.stem.removeprefix(prefix) for path in REQUIREMENTS.glob(f"{prefix}*.lock")]
     return sorted(names, key=lambda name: [int(part) for part in name.split(".")])
+
+
+def site_packages(python: Path) -> Path:
+    """The folder of packages of the environment that ``python`` belongs to."""
+    return next((python.parent.parent / "lib").glob("python3*")) / "site-packages"
 
 
 def _stamp(lock: Path) -> str:

@@ -18,7 +18,7 @@ from typing import NoReturn
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools.environment import DEFAULT_ENGINE, ROOT, EnvironmentProblem, engines, ensure
+from tools.environment import DEFAULT_ENGINE, ROOT, EnvironmentProblem, engines, ensure, site_packages
 
 ACCELERATORS = ("auto", "rocm", "cuda", "cpu")
 HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
@@ -102,7 +102,7 @@ def beside(found: dict[str, object]) -> Path | None:
     """
     if found.get("pytest"):
         return None
-    return next((ensure("pytest").parent.parent / "lib").glob("python3*")) / "site-packages"
+    return site_packages(ensure("pytest"))
 
 
 def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:

