@@ -33,6 +33,17 @@ def faults(facts: Facts) -> Iterator[str]:
             if other not in facts.file:
                 yield f"{facts.file[entry.id]}: {entry.id!r}: see names {other!r}, which is no entry; correct the id"
     yield from _contradictions(facts)
+    yield from _of_images(facts)
+
+
+def _of_images(facts: Facts) -> Iterator[str]:
+    for image in facts.images.values():
+        where = f"facts/images.toml: image {image.id!r}"
+        yield from (f"{where}: {fault}" for fault in _ranges(facts, "archs", Versions(archs=tuple(image.archs))))
+        named = [patch.issue for patch in image.patches if patch.issue]
+        for issue in (*named, *image.see):
+            if issue not in facts.issues:
+                yield f"{where}: names {issue!r}, which is no known issue; correct the id"
 
 
 def _of_knob(facts: Facts, knob: Knob) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from .releases import HERE, PROJECTS, known, release
-from .schema import Entry, Goal, Gpu, Issue, Knob
+from .schema import Entry, Goal, Gpu, Image, Issue, Knob
 
 M = TypeVar("M", bound=BaseModel)
 GOALS: tuple[str, ...] = get_args(Goal)
@@ -23,13 +23,14 @@ class FactsError(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything known. Knobs and issues by id; ``goal`` and ``file`` by id of either; releases by project."""
+    """Everything known. Images, knobs and issues by id; ``goal`` and ``file`` by id of either; releases by project."""
 
     gpus: dict[str, Gpu]
     knobs: dict[str, Knob]
     issues: dict[str, Issue]
     goal: dict[str, str]
     file: dict[str, str]
+    images: dict[str, Image] = field(default_factory=dict)
     releases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     folder: Path = HERE
 
@@ -100,6 +101,12 @@ def read(folder: Path) -> Facts:
         if gpu.name in gpus:
             raise FactsError(f"facts/gpus.toml: gpu {gpu.name!r}: listed twice; keep one")
         gpus[gpu.name] = gpu
+    images: dict[str, Image] = {}
+    path = folder / "images.toml"
+    for image in _entries(path, "facts/images.toml", "image", Image, "id") if path.is_file() else []:
+        if image.id in images:
+            raise FactsError(f"facts/images.toml: image {image.id!r}: listed twice; keep one")
+        images[image.id] = image
     parts: list[tuple[str, str, type[Entry]]] = [("knobs", "knob", Knob), ("known_issues", "issue", Issue)]
     for part, table, model in parts:
         for path in sorted((folder / part).glob("*.toml")):
@@ -115,7 +122,7 @@ def read(folder: Path) -> Facts:
                 elif isinstance(entry, Issue):
                     issues[entry.id] = entry
     stored = {project: known(project, folder) for project in PROJECTS}
-    return Facts(gpus, knobs, issues, goal, file, stored, folder)
+    return Facts(gpus, knobs, issues, goal, file, images, stored, folder)
 
 
 @lru_cache(maxsize=4)

@@ -16,6 +16,13 @@ Goal = Literal[
     "sleep", "graphs", "memory", "batching", "parallelism", "kernels", "communication", "devices",
     "weight_sync", "training", "precision", "build", "host", "observe",
 ]  # fmt: skip
+# What a job uses, as `verl_rocm/issues.py` tells from a dry run; `no_recipe`: whether it meets the issue does not
+# follow from its overrides.
+Use = Literal[
+    "graphs", "sleep", "sleep_pool", "sleep_without_pool", "parallel", "several_nodes", "custom_all_reduce_off",
+    "aiter", "fp8", "moe", "hybrid_model", "over_64_sequences", "over_8192_tokens", "nccl_checkpoint_engine",
+    "no_recipe",
+]  # fmt: skip
 Confidence = Literal["confirmed", "reported", "unconfirmed"]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Value = bool | int | float | str | list[bool | int | float | str]
@@ -73,6 +80,47 @@ class Conflict(Record):
     def _differ(self) -> Conflict:
         if len({repr(p.value) for p in self.positions}) < 2:
             raise ValueError("all positions have the same value; a conflict needs two values")
+        return self
+
+
+class Patch(Record):
+    """A change that an image makes to what it installs. The issue that it works around says which versions end it."""
+
+    what: Text
+    issue: Identifier | None = None
+    evidence: Proof
+
+
+class Image(Record):
+    """A container image, or a Dockerfile that nobody publishes an image of (``name`` is then its path).
+
+    ``None`` in a version: no source states it.  ``unknown`` names what a reader might look for and no source states.
+    """
+
+    id: Identifier
+    name: Text
+    by: Text
+    use: Text
+    published: bool = True
+    rocm: Text | None = None
+    python: Text | None = None
+    torch: Text | None = None
+    vllm: Text | None = None
+    verl: Text | None = None
+    archs: Annotated[list[Annotated[str, StringConstraints(pattern=r"^gfx[0-9a-f]{3,4}$")]], Field(min_length=1)]
+    sets: dict[str, Value] = Field(default_factory=dict)
+    patches: tuple[Patch, ...] = ()
+    conflict: Conflict | None = None
+    unknown: tuple[Text, ...] = ()
+    see: tuple[Identifier, ...] = ()
+    evidence: Proof
+    checked: Day
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Image:
+        name = self.name.rpartition("/")[2]
+        if self.published and not re.search(r":\w|@sha256:[0-9a-f]{64}$", name):
+            raise ValueError(f"{self.name!r} names no tag; add one, or set published = false")
         return self
 
 
@@ -154,6 +202,7 @@ class Issue(Entry):
     cause: Text
     tell: Text
     fixes: Annotated[list[Fix], Field(min_length=1)]
+    job: tuple[Use, ...] = ()
     versions: Versions
     gone: tuple[Versions, ...] = ()
     against: tuple[Against, ...] = ()

@@ -1,9 +1,12 @@
 """Write ``facts/models/*.json``: architecture configs of the models that verl's examples name (no hub is needed).
 
-``python tools/model_configs.py SLIME`` reads ``scripts/models/*.sh`` of a checkout of THUDM/slime, in which each
-model's architecture stands as Megatron arguments, lets bash expand them, and turns them into Hugging Face's names.
+``python tools/model_configs.py SLIME XINFERENCE`` reads ``scripts/models/*.sh`` of a checkout of THUDM/slime, in which
+each model's architecture stands as Megatron arguments, lets bash expand them, and turns them into Hugging Face's names.
 Models that transformers describes by the defaults of its own class need none.  The few numbers that neither has are
 typed below with their source.  A dry run reads sizes, heads, experts and context length; a vision tower plays no part.
+
+The context lengths below were typed.  Where slime, transformers or the list of xorbitsai/inference states the same
+length for that model, the entry says where; the others have no source, and ``--models`` marks them.
 """
 
 from __future__ import annotations
@@ -72,6 +75,16 @@ DEFAULTS: list[tuple[str, str, Config]] = [
          "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 12, 12], "partial_rotary_factor": 0.5}}}),
     ("ByteDance-Seed/Seed-OSS-36B-Base", "seed_oss", {"architectures": ["SeedOssForCausalLM"]}),
     ("tencent/Hy3", "hy_v3", {"architectures": ["HYV3ForCausalLM"]}),
+    # Written out, because vLLM reads this family with a class of its own that has no such defaults.
+    ("deepseek-ai/DeepSeek-V4-Flash", "deepseek_v4", {
+        "architectures": ["DeepseekV4ForCausalLM"], "num_hidden_layers": 43, "hidden_size": 4096, "vocab_size": 129280,
+        "num_attention_heads": 64, "num_key_value_heads": 1, "head_dim": 512, "q_lora_rank": 1024, "o_lora_rank": 1024,
+        "o_groups": 8, "qk_rope_head_dim": 64, "n_routed_experts": 256, "n_shared_experts": 1, "num_hash_layers": 3,
+        "num_experts_per_tok": 6, "moe_intermediate_size": 2048, "norm_topk_prob": True, "swiglu_limit": 10.0,
+        "routed_scaling_factor": 1.5, "scoring_func": "sqrtsoftplus", "sliding_window": 128, "index_n_heads": 64,
+        "index_head_dim": 128, "index_topk": 512, "hc_mult": 4, "hc_sinkhorn_iters": 20, "hc_eps": 1e-06,
+        "rms_norm_eps": 1e-06, "hidden_act": "silu", "max_position_embeddings": 1048576, "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16"}),
 ]  # fmt: skip
 
 ARCHITECTURES = {
@@ -179,6 +192,15 @@ TYPED: list[tuple[str, str, Config]] = [
         "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "intermediate_size": 2880,
         "num_local_experts": 32, "num_experts_per_tok": 4, "vocab_size": 201088, "max_position_embeddings": 131072,
         "sliding_window": 128}),
+    ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "NVIDIA-NeMo/Megatron-Bridge 067f987, recipes/nemotronh/h100/"
+     "nemotron_3_nano.py, and tests/unit_tests/models/nemotronh/test_nemotron_h_bridge.py for the Mamba layers", {
+        "architectures": ["NemotronHForCausalLM"], "model_type": "nemotron_h", "num_hidden_layers": 52,
+        "hybrid_override_pattern": "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME", "hidden_size": 2688,
+        "num_attention_heads": 32, "num_key_value_heads": 2, "head_dim": 128, "intermediate_size": 1856,
+        "n_routed_experts": 128, "n_shared_experts": 1, "num_experts_per_tok": 6, "moe_intermediate_size": 1856,
+        "moe_shared_expert_intermediate_size": 3712, "mamba_num_heads": 64, "mamba_head_dim": 64, "n_groups": 8,
+        "ssm_state_size": 128, "conv_kernel": 4, "vocab_size": 131072, "max_position_embeddings": 262144,
+        "tie_word_embeddings": False}),
     ("Qwen/Qwen2.5-72B-Instruct", "Qwen2.5 technical report, arXiv 2412.15115, table 1: 80 layers, 64 and 8 heads", {
         "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "num_hidden_layers": 80, "hidden_size": 8192,
         "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 29568, "vocab_size": 152064,
@@ -197,40 +219,81 @@ TYPED: list[tuple[str, str, Config]] = [
 ]  # fmt: skip
 
 
-def models(slime: Path) -> dict[str, Config]:
+# transformers' default of the class that names this checkpoint as its own.
+DEFAULT_LENGTHS = {"Qwen/Qwen3-30B-A3B-Base": "qwen3_moe", "openai/gpt-oss-20b": "gpt_oss"}
+FAMILIES = "xinference/model/llm/llm_family.json"
+
+
+def commit(checkout: Path) -> str:
+    """The commit of a checkout."""
+    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def lengths(xinference: Path) -> dict[str, tuple[int, int]]:
+    """Context length by hub name, lower case and without the owner, and the line on which it stands."""
+    text = (xinference / FAMILIES).read_text(encoding="utf-8")
+    at = [number for number, line in enumerate(text.splitlines(), 1) if line.startswith('    "context_length":')]
+    families = [family for family in json.loads(text) if "context_length" in family]
+    found = {}
+    for line, family in zip(at, families, strict=True):
+        for spec in family["model_specs"]:
+            for source in spec["model_src"].values():
+                name = str(source.get("model_id") or "").rpartition("/")[2].lower()
+                found[name] = (int(family["context_length"]), line)
+    return found
+
+
+def models(slime: Path, xinference: Path) -> dict[str, Config]:
     """All bundled models: hub name -> what is written."""
-    commit = subprocess.run(["git", "-C", str(slime), "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    known, at = lengths(xinference), {"slime": commit(slime), "xinference": commit(xinference)}
     made: dict[str, Config] = {}
     for name, script, family, context, changes in FROM_SLIME:
         path = f"scripts/models/{script}.sh"
-        config = translate(arguments(slime / path), family, context) | changes
+        given = arguments(slime / path)
+        config = translate(given, family, context) | changes
         if "vl" in family or family.startswith("qwen3_5"):
             config = nested(config, family)
         config["architectures"] = [ARCHITECTURES[family]]
-        made[name] = {"name": name, "config": config,
-                      "source": {"repo": "THUDM/slime", "commit": commit.stdout.strip(), "file": path}}  # fmt: skip
+        source = {"repo": "THUDM/slime", "commit": at["slime"], "file": path}
+        made[name] = {"name": name, "config": config, "source": source}
+        if given.get("max-position-embeddings") == str(context):
+            made[name]["context"] = source
     for name, kind, config in DEFAULTS:
-        made[name] = {"name": name, "config": config | {"model_type": kind},
-                      "source": {"note": f"defaults of transformers {TRANSFORMERS}, models/{kind}"}}  # fmt: skip
-    for name, source, config in TYPED:
+        note = {"note": f"defaults of transformers {TRANSFORMERS}, models/{kind}"}
+        made[name] = {"name": name, "config": config | {"model_type": kind}, "source": note}
+        if "text_config" not in config:
+            made[name]["context"] = note
+    for name, said, config in TYPED:
         dtype = {} if "text_config" in config else {"torch_dtype": "bfloat16"}
-        made[name] = {"name": name, "config": config | dtype, "source": {"note": source}}
+        made[name] = {"name": name, "config": config | dtype, "source": {"note": said}}
+    for name, entry in made.items():
+        length = entry["config"].get("text_config", entry["config"]).get("max_position_embeddings")
+        stated, line = known.get(name.rpartition("/")[2].lower(), (None, 0))
+        if name in DEFAULT_LENGTHS:
+            entry["context"] = {"note": f"default of transformers {TRANSFORMERS}, models/{DEFAULT_LENGTHS[name]}"}
+        elif "context" not in entry and stated == length:
+            entry["context"] = {"repo": "xorbitsai/inference", "commit": at["xinference"], "file": FAMILIES,
+                                "line": line}  # fmt: skip
     return made
 
 
 def main() -> int:
     """Write all files anew."""
-    if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "scripts/models").is_dir():
-        print("model_configs: give a checkout of THUDM/slime: python tools/model_configs.py DIR", file=sys.stderr)
+    slime, xinference = (Path(word).resolve() for word in [*sys.argv[1:], "", ""][:2])
+    if len(sys.argv) != 3 or not (slime / "scripts/models").is_dir() or not (xinference / FAMILIES).is_file():
+        print("model_configs: give checkouts of THUDM/slime and xorbitsai/inference: model_configs.py DIR DIR",
+              file=sys.stderr)  # fmt: skip
         return 2
-    made = models(Path(sys.argv[1]).resolve())
+    made = models(slime, xinference)
     TARGET.mkdir(exist_ok=True)
     for old in TARGET.glob("*.json"):
         old.unlink()
     for name, entry in made.items():
         file = TARGET / f"{name.rpartition('/')[2]}.json"
         file.write_text(json.dumps(entry, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    print(f"model_configs: {len(made)} models under facts/models/")
+    without = [name for name, entry in made.items() if "context" not in entry]
+    print(f"model_configs: {len(made)} models under facts/models/; without a source for the context length: {without}")
     return 0
 
 

@@ -34,6 +34,9 @@ def dry_run(
     script: Annotated[
         Path | None, typer.Option(help="a launch script of verl; overrides then are its arguments")
     ] = None,
+    trust_script: Annotated[
+        bool, typer.Option(help="run --script even where this system cannot keep it from writing and the network")
+    ] = False,
     compare: Annotated[str | None, typer.Option(help="MI300X,MI355X or vllm=0.24.0,0.30.0: only what differs")] = None,
     json_: Annotated[bool, typer.Option("--json", help="machine-readable")] = False,
     every: Annotated[bool, typer.Option("--all", help="show arguments that nobody touched as well")] = False,
@@ -43,7 +46,7 @@ def dry_run(
 
     asked = dryrun.Asked(
         overrides=overrides or [], gpus=gpu.split(","), count=gpus, nodes=nodes, model=model, rocm=rocm, vllm=vllm,
-        script=script, compare=compare,
+        script=script, compare=compare, trust=trust_script,
     )  # fmt: skip
     raise typer.Exit(dryrun.list_models() if models else dryrun.run(asked, as_json=json_, every=every))
 
@@ -63,6 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
         if said is None:
             raise
         text = " ".join(str(said()).split())
-        print(f"verl-rocm: {text.rstrip('.')}; verl-rocm dry-run --help lists the options", file=sys.stderr)
+        given = (sys.argv[1:] if arguments is None else arguments)[:1]
+        known = [command.name for command in app.registered_commands]
+        command = " ".join(["verl-rocm", *(word for word in given if word in known)])
+        print(f"verl-rocm: {text.rstrip('.')}; {command} --help lists the options", file=sys.stderr)
         return 2
     return int(done or 0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import engines, gpus, models, script
+from . import engines, gpus, models, refusals, script
 
 if TYPE_CHECKING:
     from facts.load import Facts
@@ -42,6 +42,7 @@ class Asked:
     vllm: str | None = None
     script: Path | None = None
     compare: str | None = None
+    trust: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def jobs(asked: Asked) -> list[Job]:
     if asked.script is None:
         return [Job(MAIN, asked.overrides)]
     made = []
-    for launch in script.launches(asked.script, asked.overrides):
+    for launch in script.launches(asked.script, asked.overrides, trusted=asked.trust):
         handed = {
             key: value
             for key, value in launch.environment.items()
@@ -93,9 +94,9 @@ def requests(asked: Asked, job: Job, folder: Path) -> list[engines.Request]:
         if found is not None:
             places[name] = {"directory": str(found.directory), "source": found.source}
         elif name == asked.model:
-            raise BadInput(
-                f"model {name} is neither a directory with a config.json nor bundled: --models lists the bundled"
-            )
+            near = models.near(name)
+            hint = f"nearest is {near}, and --models lists all" if near else "--models lists the bundled"
+            raise BadInput(f"model {name} is neither a directory with a config.json nor bundled: {hint}")
     try:
         named = [gpus.identity(name, asked.count) for name in asked.gpus]
     except gpus.UnknownGpu as error:
@@ -137,15 +138,6 @@ def _facts() -> tuple[threading.Thread, dict[str, Facts]]:
     return thread, box
 
 
-def known_fix(facts: Facts, message: str) -> str:
-    """The first fix of a known issue whose error text is in ``message``; empty if there is none."""
-    for issue in facts.issues.values():
-        texts = [re.sub(r"^\w+(Error|Exception): ", "", error) for error in issue.errors]
-        if any(len(text) > 20 and text in message for text in texts):
-            return f"{issue.fixes[0].text} ({issue.id})"
-    return ""
-
-
 def complete(found: dict[str, Any], asked: list[engines.Request], facts: Facts) -> list[dict[str, Any]]:
     """The child's results with findings and known issues."""
     from . import findings, issues
@@ -153,10 +145,10 @@ def complete(found: dict[str, Any], asked: list[engines.Request], facts: Facts) 
     for result, request in zip(found["results"], asked, strict=True):
         result |= {"gpu": request.identity, "rocm": request.rocm, "launcher": request.launcher}
         if "problem" in result:
-            result["problem"]["hint"] = result["problem"]["hint"] or known_fix(facts, result["problem"]["message"])
+            refusals.explain(result["problem"], found["versions"]["verl"], facts)
             continue
         result["findings"] = findings.as_dicts(findings.find(result))
-        versions = {"vllm": found["versions"]["vllm"], "verl": found["versions"]["verl"], "rocm": request.rocm}
+        versions = {name: found["versions"].get(name) for name in ("vllm", "verl", "ray")} | {"rocm": request.rocm}
         result["issues"] = issues.as_dicts(issues.match(facts, result, versions))
     made: list[dict[str, Any]] = found["results"]
     return made
@@ -217,7 +209,7 @@ def _compare(asked: Asked) -> tuple[list[str], dict[str, str], list[dict[str, An
 def list_models() -> int:
     """Print the bundled models."""
     for entry in models.bundled().values():
-        print(entry["name"])
+        print(entry["name"] if "context" in entry else f"{entry['name']}  ({models.NO_SOURCE})")
     return 0
 
 
@@ -246,8 +238,7 @@ def show(names: list[str], versions: dict[str, str], results: list[dict[str, Any
         return
     refused = [result for result in results if "problem" in result]
     if refused and len(refused) == len(results):
-        problem = refused[0]["problem"]
-        print(f"verl-rocm: {problem['message']}" + (f": {problem['hint']}" if problem["hint"] else ""), file=sys.stderr)
+        print(f"verl-rocm: {refusals.one_line(refused[0]['problem'])}", file=sys.stderr)
         return
     from rich.console import Console
 

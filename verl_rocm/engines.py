@@ -90,7 +90,10 @@ def interpreter(version: str | None) -> str:
     if version in named:
         return named[version]
     wanted = f"vLLM {version}" if version else "vLLM and verl"
-    raise EngineProblem(f"{wanted} not installed here: use `make dry-run VLLM={version or '0.30.0'}`, which builds it")
+    raise EngineProblem(
+        f"{wanted} not installed here: use the Python that holds it, or `make dry-run "
+        f"VLLM={version or '0.30.0'}`, which builds one"
+    )
 
 
 def environment(base: Mapping[str, str], checkout: Path | None = None) -> dict[str, str]:

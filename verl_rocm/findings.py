@@ -27,7 +27,7 @@ def _row(result: Result, argument: str) -> dict[str, Any]:
 
 def capture_sizes(sizes: list[int], wanted: int) -> list[int]:
     """``sizes`` with doubled ones added up to ``wanted`` sequences."""
-    made = sorted(set(sizes)) or [1]
+    made = sorted({size for size in sizes if size > 0}) or [1]
     while made[-1] < wanted:
         made.append(min(made[-1] * 2, wanted))
     return made
@@ -190,6 +190,18 @@ def runner(result: Result) -> Iterator[Finding]:
             yield Finding("warning", f"vLLM warns: {line[:240]}", level="note")
 
 
+def others(result: Result) -> Iterator[Finding]:
+    """Engines of the job that were not resolved."""
+    for found in result.get("others", []):
+        asked = ", ".join(f"{name}={found[name]}" for name in found if name not in ("what", "key", "model"))
+        yield Finding(
+            "other-rollout",
+            f"the {found['what']} {found['model']} gets an engine of its own ({found['key']}: {asked}), which is not "
+            "resolved here: dry-run that model by itself, with these values under actor_rollout_ref.rollout",
+            level="note",
+        )
+
+
 RULES: tuple[Callable[[Result], Iterator[Finding]], ...] = (
     false_flags,
     graph_sizes,
@@ -200,6 +212,7 @@ RULES: tuple[Callable[[Result], Iterator[Finding]], ...] = (
     attention,
     changed,
     runner,
+    others,
 )
 
 

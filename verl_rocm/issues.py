@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facts.load import Facts
-from facts.schema import Fix, Issue, Knob, Value
+from facts.schema import Fix, Issue, Knob, Use, Value
 
 from .findings import KWARGS, Result
 
@@ -15,84 +15,27 @@ from .findings import KWARGS, Result
 GOALS = ("sleep", "graphs", "memory", "batching", "parallelism", "kernels", "communication", "weight_sync", "precision")
 
 
-def _captures(result: Result) -> bool:
-    return bool(result["graphs"]["max"])
+def _names(result: Result, *words: str) -> bool:
+    return any(word.lower() in result["model"]["architecture"].lower() for word in words)
 
 
-def _sleeps(result: Result) -> bool:
-    return bool(result["sleep"]["level"])
-
-
-def _parallel(result: Result) -> bool:
-    return bool(result["resolved"].get("tensor_parallel_size", 1) > 1)
-
-
-def _aiter(result: Result) -> bool:
-    return bool(result["environment"].get("VLLM_ROCM_USE_AITER", "0") == "1")
-
-
-def _fp8(result: Result) -> bool:
-    return "fp8" in str(result["resolved"].get("quantization"))
-
-
-def _moe(result: Result) -> bool:
-    return any(word in result["model"]["architecture"].lower() for word in ("moe", "deepseek", "gptoss"))
-
-
-def _hybrid(result: Result) -> bool:
-    return any(word in result["model"]["architecture"] for word in ("Qwen3Next", "Qwen3_5", "Nemotron", "Mamba"))
-
-
-def _always(_result: Result) -> bool:
-    return True
-
-
-def _never(_result: Result) -> bool:
-    return False  # an issue of SGLang, of a hand-written LLM() call, or of another mode than verl's rollout
-
-
-# What a job must use for an issue to concern it; an issue that is not named here concerns every job of its goal.
-NEEDS: dict[str, Callable[[Result], bool]] = {
-    "custom-all-reduce-expandable-segments": _parallel,
-    "quick-reduce-off-with-custom-all-reduce": lambda r: (
-        _parallel(r) and bool(r["resolved"].get("disable_custom_all_reduce"))
-    ),
-    "verl-image-default-disappears": _parallel,
-    "gdr-level-hangs-jobs": lambda r: r["sizes"]["nodes"] > 1,
-    "graph-capture-memory": _captures,
-    "graph-replay-wrong-results-rocm-7-2": _captures,
-    "graph-replay-stale-buffer-mi355x": _captures,
-    "capture-broken-by-watchdog": _captures,
-    "capture-hangs-with-rccl-of-rocm-7-2-1": lambda r: _captures(r) and _parallel(r),
-    "aiter-splitk-workspace-in-capture": lambda r: _captures(r) and _aiter(r) and r["resolved"]["max_num_seqs"] > 64,
-    "graph-memory-survives-sleep": lambda r: _captures(r) and _sleeps(r),
-    "attention-backend-not-aiter": _aiter,
-    "aiter-rounds-in-bf16": _aiter,
-    "aiter-wrong-device-gemm": _aiter,
-    "large-prefill-chunk-faults-on-mi350x": lambda r: r["resolved"]["max_num_batched_tokens"] > 8192,
-    "fp8-format-differs-by-arch": _fp8,
-    "fp8-slower-than-bf16-mi300x": _fp8,
-    "sleep-leaves-vram-full": _sleeps,
-    "rocr-keeps-pages-of-unmapped-memory": _sleeps,
-    "rocm-6-4-0-does-not-free": _sleeps,
-    "wake-up-invalid-argument": lambda r: _sleeps(r) and _parallel(r),
-    "first-wake-memory-fault": _sleeps,
-    "double-release-while-asleep": _sleeps,
-    "tensor-item-segfault-in-pool": lambda r: bool(r["sleep"]["pool"]),
-    "stale-vram-after-wake": lambda r: _sleeps(r) and _hybrid(r),
-    "sleep-without-pool": lambda r: r["sleep"]["free_cache_engine"] and not r["sleep"]["pool"],
-    "moe-stale-weights-after-sync": _moe,
-    "nccl-checkpoint-engine-needs-cupy": lambda r: "checkpoint_engine.backend=nccl" in str(r["settings"]),
-    "max-model-len-refused": _never,  # verl itself would have refused the job
-    "kv-connector-with-expandable-segments": _never,
-    "sglang-rms-norm-arguments": _never,
-    "sglang-backend-triton-or-aiter": _never,
-    "sleep-while-requests-run": _never,
-    "one-pool-per-process": _never,
-    "level-2-wake-without-weights": _never,
-    "compilation-level-removed": _never,
-    "engine-arguments-removed": _never,
-    "legacy-ipc-fails-on-radeon": _never,
+# Whether a job uses what the field ``job`` of an issue names.
+USES: dict[Use, Callable[[Result], bool]] = {
+    "graphs": lambda r: bool(r["graphs"]["max"]),
+    "sleep": lambda r: bool(r["sleep"]["level"]),
+    "sleep_pool": lambda r: bool(r["sleep"]["pool"]),
+    "sleep_without_pool": lambda r: r["sleep"]["free_cache_engine"] and not r["sleep"]["pool"],
+    "parallel": lambda r: bool(r["resolved"].get("tensor_parallel_size", 1) > 1),
+    "several_nodes": lambda r: bool(r["sizes"]["nodes"] > 1),
+    "custom_all_reduce_off": lambda r: bool(r["resolved"].get("disable_custom_all_reduce")),
+    "aiter": lambda r: r["environment"].get("VLLM_ROCM_USE_AITER", "0") == "1",
+    "fp8": lambda r: "fp8" in str(r["resolved"].get("quantization")),
+    "moe": lambda r: _names(r, "moe", "deepseek", "gptoss"),
+    "hybrid_model": lambda r: _names(r, "Qwen3Next", "Qwen3_5", "Nemotron", "Mamba"),
+    "over_64_sequences": lambda r: bool(r["resolved"]["max_num_seqs"] > 64),
+    "over_8192_tokens": lambda r: bool(r["resolved"]["max_num_batched_tokens"] > 8192),
+    "nccl_checkpoint_engine": lambda r: "checkpoint_engine.backend=nccl" in str(r["settings"]),
+    "no_recipe": lambda r: False,
 }
 
 
@@ -147,7 +90,7 @@ def match(facts: Facts, result: Result, versions: dict[str, str | None]) -> list
     installed = versions | {"arch": result["gpu"]["arch"]}
     found = []
     for issue in facts.issues.values():
-        if facts.goal[issue.id] not in GOALS or not NEEDS.get(issue.id, _always)(result):
+        if facts.goal[issue.id] not in GOALS or not all(USES[use](result) for use in issue.job):
             continue
         holds = issue.holds(installed)
         if holds is False:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 5
+NO_SOURCE = "context length without a source"
 HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
 BUNDLED = Path(__file__).resolve().parent.parent / "facts" / "models"
 
@@ -45,6 +47,19 @@ def lookup(name: str) -> dict[str, Any] | None:
     return None
 
 
+def near(name: str) -> str | None:
+    """The bundled model that a name speaks of: it holds its name, or is spelled almost so; None if there is none."""
+
+    def plain(text: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", text.lower())
+
+    last, known = name.rstrip("/").rpartition("/")[2].lower(), list(bundled())
+    held = sorted((stem for stem in known if plain(stem) in plain(name)), key=len, reverse=True)
+    spelled = difflib.get_close_matches(last, known, 1, 0.9)
+    found = next(iter([*spelled, *held]), None)
+    return str(bundled()[found]["name"]) if found else None
+
+
 def place(name: str, folder: Path) -> Model | None:
     """Put the config of ``name`` where verl and vLLM can load it; None if nobody has it.
 
@@ -60,7 +75,7 @@ def place(name: str, folder: Path) -> Model | None:
         target = folder / entry["name"].replace("/", "--")
         target.mkdir(exist_ok=True)
         (target / "config.json").write_text(json.dumps(entry["config"]), encoding="utf-8")
-        return Model(target, f"bundled {entry['name']}")
+        return Model(target, f"bundled {entry['name']}{'' if 'context' in entry else f', {NO_SOURCE}'}")
     return _hub(name, folder) if HUB_NAME.match(name) and os.environ.get("HF_HUB_OFFLINE") != "1" else None
 
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from . import refusals
+
 Result = dict[str, Any]
 LIMIT = 46
 
@@ -92,12 +94,12 @@ def print_result(console: Console, result: Result, versions: dict[str, str], eve
     rocm = f"  ROCm {result['rocm']}" if result.get("rocm") else ""
     console.print(Text(f"dry run as {head}{rocm}: nothing ran on a GPU", style="bold"))
     if "problem" in result:
-        problem = result["problem"]
-        console.print(Text(f"{problem['message']}" + (f": {problem['hint']}" if problem["hint"] else ""), style="red"))
+        console.print(Text(refusals.one_line(result["problem"]), style="red"))
         return
     model = result["model"]
     console.print(Text(f"model {model['asked']} ({model['source']}, {model['architecture']})\n"))
-    console.print(journey(result, every))
+    rows = journey(result, every)
+    console.print(rows if rows.row_count else "no setting was overridden or changed on the way (--all shows them)\n")
     console.print(chosen(result))
     for level, title, style in (("finding", "findings", "yellow"), ("note", "notes", "")):
         lines = [item for item in result["findings"] if item["level"] == level]
@@ -121,7 +123,8 @@ def print_issues(console: Console, result: Result) -> None:
         console.print(Text(f"* {item['title']} ({item['id']}, {item['confidence']})", style="yellow"))
         for fix in item["fixes"]:
             console.print(Text(f"    {fix}"), soft_wrap=True)
-    for state, words in (("avoided", "avoided by the job's own settings"), ("unknown", "undecided without --rocm")):
+    undecided = "undecided, for want of a release" if result.get("rocm") else "undecided without --rocm"
+    for state, words in (("avoided", "avoided by the job's own settings"), ("unknown", undecided)):
         names = [item["id"] for item in result["issues"] if item["state"] == state]
         if names:
             console.print(Text(f"{words}: {', '.join(names)}"))

@@ -1,8 +1,9 @@
 """What a launch script would have started: bash expands it, with the launchers replaced by a recorder.
 
-The script runs without a network where the system allows a network namespace, with a time limit, and sees a ``PATH`` on
-which only reading tools are real: commands that install, delete or start something do nothing.  It is still a program;
-a file that one would not run should not be given to this either.
+The script runs in a sandbox (:mod:`verl_rocm.sandbox`): what it writes is forgotten or refused, there is no network,
+and a time limit.  It sees a ``PATH`` on which only reading tools are real; commands that install, delete or start
+something do nothing, and so does a Python file that is no trainer of verl.  It is still a program, and can read what
+its user can.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+
+from . import sandbox
 
 # fmt: off
 READING = (
@@ -29,9 +31,9 @@ READING = (
 )
 LAUNCHERS = ("python", "python3", "uv", "torchrun", "ray", "accelerate", "srun", "nohup", "timeout", "numactl", "conda")
 SILENT = (
-    "pip", "pip3", "hf", "huggingface-cli", "wget", "curl", "git", "rm", "mkdir", "cp", "mv", "ln", "chmod", "sleep",
+    "pip", "pip3", "hf", "huggingface-cli", "wget", "curl", "git", "rm", "cp", "mv", "ln", "chmod", "sleep",
     "nvidia-smi", "rocm-smi", "amd-smi", "npu-smi", "rocminfo", "lscpu", "sudo", "apt-get", "apt", "docker", "pkill",
-    "kill", "killall", "sysctl", "touch", "tar", "unzip", "ssh", "scp", "sbatch", "scontrol", "modelscope",
+    "kill", "killall", "sysctl", "tar", "unzip", "ssh", "scp", "sbatch", "scontrol", "modelscope",
     "hostnamectl", "ip", "ifconfig", "ibdev2netdev", "nsys",
 )
 # fmt: on
@@ -44,11 +46,23 @@ for word in "$@"; do
   esac
 done
 case "$(basename "$0")" in
-  python|python3) exec {python} "$@" ;;
   nohup|numactl) exec "$@" ;;
+  python|python3)
+    for word in "$@" -; do
+      case "$word" in
+        -c|-|-V|--version) exec {python} "$@" ;;
+        -m|*.py) exit 0 ;;
+      esac
+    done ;;
 esac
 exit 0
 """
+# Tried in a sandbox, because later lines may need what they make; where it refuses, nothing is said.
+TRIED = ("mkdir", "touch")
+UNPROTECTED = (
+    "this system can neither give {name} private namespaces nor restrain it with Landlock, so it could write files and "
+    "reach the network: give the overrides themselves, or --trust-script to run it all the same"
+)
 
 
 class ScriptProblem(Exception):
@@ -65,11 +79,15 @@ class Launch:
     folder: str
 
 
-def _shims(folder: Path, record: Path) -> None:
+def _shims(folder: Path, record: Path, inside: bool) -> None:
     for name in READING:
         real = shutil.which(name)
         if real:
             (folder / name).symlink_to(real)
+    for name in TRIED:
+        real = (shutil.which(name) if inside else None) or ":"
+        (folder / name).write_text(f'#!/bin/sh\n{real} "$@" 2>/dev/null\nexit 0\n', encoding="utf-8")
+        (folder / name).chmod(0o755)
     recorder = folder / ".record"
     recorder.write_text(RECORD.format(record=record, python=sys.executable), encoding="utf-8")
     nothing = folder / ".nothing"
@@ -84,19 +102,12 @@ def _shims(folder: Path, record: Path) -> None:
             (folder / name).symlink_to(target)
 
 
-@lru_cache(maxsize=1)
-def isolation() -> tuple[str, ...]:
-    """The command that takes the network away, empty where the system does not allow it."""
-    for command in (("unshare", "-n"), ("unshare", "-rn")):
-        unshare = shutil.which(command[0])
-        if unshare and subprocess.run([unshare, *command[1:], "true"], capture_output=True).returncode == 0:
-            return unshare, *command[1:]
-    return ()
-
-
 def _launch(words: Sequence[str], variables: Sequence[str]) -> Launch:
     folder, rest = words[0], list(words[2:])
-    start = next(i for i, word in enumerate(rest) if word.startswith(("verl.", "recipe.")) or word.endswith(".py"))
+    named = [i for i, word in enumerate(rest) if word.startswith(("verl.", "recipe."))]
+    files = [i for i, word in enumerate(rest) if word.endswith(".py")]
+    # A file before a named module is a wrapper, as in `python3 guard.py python3 -m verl...`.
+    start = (named or files)[0]
     module = rest[start]
     if module.endswith(".py"):  # a file of a checkout, as in `python3 verl/trainer/main_ppo.py`
         parts = Path(module).with_suffix("").parts
@@ -116,59 +127,84 @@ def parse(data: bytes) -> list[Launch]:
 
 
 def launches(
-    script: Path, arguments: Sequence[str] = (), variables: Mapping[str, str] | None = None, limit: float = 20
+    script: Path,
+    arguments: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    limit: float = 20,
+    trusted: bool = False,
 ) -> list[Launch]:
-    """Everything of verl that ``script`` would have launched with ``arguments``.
+    """Everything of verl that ``script`` would have launched with ``arguments``; ``trusted`` runs it without a sandbox.
 
     Raises:
-        ScriptProblem: it is not there, launches nothing of verl, or does not end in ``limit`` seconds.
+        ScriptProblem: it is not there, launches nothing of verl, does not end in ``limit`` seconds, or there is no
+            sandbox on this system.
     """
     if not script.is_file():
         raise ScriptProblem(f"script {script} is not there")
     bash = shutil.which("bash")
     if bash is None:
         raise ScriptProblem("bash is not installed, and --script needs it")
+    way, options = next(iter(sandbox.ways().items()), ("", ())) if not trusted else ("", ())
+    if not way and not trusted:
+        raise ScriptProblem(UNPROTECTED.format(name=script.name))
     with tempfile.TemporaryDirectory(prefix="verl-rocm-script-") as name:
-        folder, record, said = Path(name) / "bin", Path(name) / "record", Path(name) / "said"
+        scratch = Path(name).resolve()
+        folder, record, said = scratch / "bin", scratch / "record", scratch / "said"
         folder.mkdir()
         record.touch()
-        _shims(folder, record)
-        start = Path(name) / "start"
+        _shims(folder, record, bool(way))
+        start = scratch / "start"
         start.write_text("ulimit() { :; }\nmodule() { :; }\n", encoding="utf-8")
         environment = dict(os.environ) | dict(variables or {}) | {"PATH": str(folder), "BASH_ENV": str(start)}
+        environment |= {"TMPDIR": str(scratch)}
         environment.pop("PYTHONPATH", None)
-        command = [*isolation(), bash, str(script.resolve()), *arguments]
-        with said.open("wb") as output:
-            started = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                cwd=_working_folder(script),
-            )
-            try:
-                late = started.wait(limit) is None
-            except subprocess.TimeoutExpired:
-                late = True
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(started.pid, signal.SIGKILL)
-                started.wait()
+        inside = sandbox.prefix(way, options, scratch) if way else []
+        command = [*inside, bash, str(script.resolve()), *arguments]
+        late, status = _run(command, environment, said, _working_folder(script), limit)
         found = parse(record.read_bytes())
-        if found:
-            return found
-        if late:
-            raise ScriptProblem(f"{script.name} did not end within {limit:.0f} s and launched no trainer of verl")
-        lines = said.read_text(errors="replace").strip().splitlines()
-        missing = re.search(
-            r"(\w+): (?:unbound variable|parameter null or not set|(?:must )?set )", lines[-1] if lines else ""
+        if not found:
+            lines = said.read_text(errors="replace").strip().splitlines()
+            raise ScriptProblem(_silence(script, lines, limit if late else None, status))
+        return found
+
+
+def _run(command: list[str], environment: dict[str, str], said: Path, folder: str, limit: float) -> tuple[bool, int]:
+    """Run to the end or to ``limit`` seconds, with all output in ``said``: whether it was late, and its exit code."""
+    with said.open("wb") as output:
+        started = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=folder,
         )
-        if missing:
-            raise ScriptProblem(f"{script.name} needs the variable {missing[1]}: set it before the command")
-        last = f" (last line: {lines[-1][:120]})" if lines and started.returncode else ""
-        raise ScriptProblem(f"{script.name} launches no trainer of verl{last}")
+        late = False
+        try:
+            started.wait(limit)
+        except subprocess.TimeoutExpired:
+            late = True
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(started.pid, signal.SIGKILL)
+            started.wait()
+    return late, started.returncode
+
+
+def _silence(script: Path, lines: list[str], limit: float | None, status: int) -> str:
+    """Why a script launched nothing of verl, in one line, from what it printed last."""
+    if limit is not None:
+        return f"{script.name} did not end within {limit:.0f} s and launched no trainer of verl"
+    lines = [line for line in lines if not re.match(r"\++ exit\b", line)] or lines  # `set -x` shows the exit itself
+    pattern = r"(\w+): (?:unbound variable|parameter null or not set|(?:must )?(?:be )?set\b)"
+    missing = re.search(pattern, lines[-1]) if lines else None
+    if missing:
+        return (
+            f"{script.name} needs the variable {missing[1]}: put {missing[1]}=... before the command, as for the script"
+        )
+    last = f" (last line: {lines[-1][:160]})" if lines and status else ""
+    return f"{script.name} launches no trainer of verl{last}"
 
 
 def _working_folder(script: Path) -> str:

@@ -14,5 +14,5 @@ python -m verl_rocm dry-run --gpu MI300X --rocm 7.2.1 \
 # [end:ask]
 
 # [start:compare]
-python -m verl_rocm dry-run --compare MI250X,MI300X,MI355X --rocm 7.2.1 --script snippets/how_to/verl_settings.sh
+python -m verl_rocm dry-run --compare MI250X,MI300X,MI355X --rocm 7.2.1 --script snippets/how_to/recipes/grpo.sh
 # [end:compare]

@@ -1,13 +1,14 @@
 """The command line where no engine is needed: bad input is one line and code 2."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.verl_rocm.samples import result
-from verl_rocm import compare, dryrun, engines, gpus
+from verl_rocm import compare, dryrun, engines, gpus, refusals
 from verl_rocm.cli import main
 
 
@@ -114,8 +115,8 @@ def test_a_refusal_that_is_a_known_issue_says_the_fix() -> None:
     from facts.load import load
 
     message = "max_model_len (32768) should be less than or equal to max_position_embeddings (4096)"
-    assert "max-model-len-refused" in dryrun.known_fix(load(), message)
-    assert dryrun.known_fix(load(), "something that nobody has seen yet") == ""
+    assert "max-model-len-refused" in refusals.known_fix(load(), message)
+    assert refusals.known_fix(load(), "something that nobody has seen yet") == ""
 
 
 def test_a_comparison_shows_only_what_differs() -> None:
@@ -152,3 +153,26 @@ def test_the_identity_folder_is_on_no_path_but_the_childs() -> None:
     assert str(engines.IDENTITY) not in sys.path
     assert engines.environment({"PYTHONPATH": "/mine"})["PYTHONPATH"].split(":")[0] == str(engines.IDENTITY)
     assert Path(engines.IDENTITY, "verl_rocm_identity-1.dist-info", "entry_points.txt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["check", "--bad"], "verl-rocm check --help"),
+        (["dry-run", "--gpu"], "verl-rocm dry-run --help"),
+        (["nope"], "; verl-rocm --help"),
+    ],
+)
+def test_bad_usage_names_the_command_whose_help_lists_the_options(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert says in said and said.count("\n") == 1
+
+
+def test_a_key_of_other_releases_is_named_with_them() -> None:
+    said = refusals.elsewhere("verl has no key data.reward_fn_key", "9.9.9")
+    assert re.fullmatch(r"verl [\d.a-z]+ to [\d.]+ has this key, 9.9.9 does not", said)
+    assert refusals.elsewhere("verl has no key data.reward_fn_key", "0.9.1") == ""
+    assert refusals.elsewhere("verl has no key no.such.key", "0.9.1") == ""

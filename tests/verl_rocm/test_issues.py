@@ -1,6 +1,9 @@
 """Known issues: matched by versions and arch, left out where the job cannot meet them, with fixes to paste."""
 
+from typing import get_args
+
 from facts.load import load
+from facts.schema import Use
 from tests.verl_rocm.samples import result
 from verl_rocm import issues
 
@@ -11,9 +14,15 @@ def states(made: dict[str, object], versions: dict[str, str | None] = VERSIONS) 
     return {match.issue.id: match.state for match in issues.match(load(), made, versions)}
 
 
-def test_every_condition_names_an_issue() -> None:
-    unknown = set(issues.NEEDS) - set(load().issues)
-    assert not unknown, f"verl_rocm/issues.py has conditions for issues that the facts lack: {sorted(unknown)}"
+def test_each_use_that_facts_can_name_is_told_from_a_job() -> None:
+    assert set(issues.USES) == set(get_args(Use))
+    assert all(use(result()) in (True, False) for use in issues.USES.values())
+
+
+def test_an_issue_concerns_a_job_that_uses_all_of_it() -> None:
+    name, arch = "fp8-format-differs-by-arch", {"arch": "gfx942"}
+    assert name not in states(result(gpu=arch))
+    assert states(result(gpu=arch, resolved={"quantization": "fp8"}))[name] == "awaits"
 
 
 def test_an_issue_awaits_by_version_and_is_gone_with_the_fix() -> None:

@@ -22,6 +22,12 @@ class AmdSmiLibraryException(AmdSmiException):
     """Name of the real library."""
 
 
+class AmdSmiInitFlags(IntEnum):
+    """What to look for; Ray asks for AMD GPUs."""
+
+    INIT_AMD_GPUS = 2
+
+
 class AmdSmiMemoryType(IntEnum):
     """Kinds of memory; vLLM asks for VRAM."""
 
@@ -73,6 +79,11 @@ def amdsmi_get_gpu_asic_info(_handle: int) -> dict[str, Any]:
 def amdsmi_get_gpu_memory_total(_handle: int, _kind: AmdSmiMemoryType) -> int:
     """Memory in bytes."""
     return int(_identity()["memory_gib"]) * 2**30
+
+
+def amdsmi_get_gpu_id(_handle: int) -> int:
+    """PCI device id, which Ray turns into the node's accelerator type."""
+    return int(_identity()["pci"])
 
 
 def amdsmi_get_gpu_device_uuid(handle: int) -> str:

@@ -23,13 +23,22 @@ def launcher(module: str) -> tuple[Path, str]:
     """
     file = (site() / module.replace(".", "/")).with_suffix(".py")
     hint = "the dry run takes verl.trainer.main_ppo and every other trainer that starts a rollout through Hydra"
+    if not file.is_file() and not module.startswith("verl."):
+        raise Problem("scope", f"{module} is no module of verl", hint, "launcher")
     if not file.is_file():
-        raise Problem("scope", f"verl has no module {module}", hint, "launcher")
+        known = sorted((site() / module.replace(".", "/")).parent.glob("main_*.py"))
+        near = difflib.get_close_matches(file.stem, [other.stem for other in known], 1)
+        raise Problem("compose", f"there is no module {module}", f"nearest is {near[0]}" if near else "", "no module")
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "hydra.main":
             given = {word.arg: word.value.value for word in node.keywords if isinstance(word.value, ast.Constant)}
             return file.parent / str(given.get("config_path") or "."), str(given.get("config_name"))
     raise Problem("scope", f"{module} is no Hydra program", hint, "launcher")
+
+
+def validates(module: str) -> bool:
+    """Whether the trainer's module has verl check the whole config: the async and the generation ones do not."""
+    return "validate_config(" in (site() / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8")
 
 
 def standalone(config: Any) -> bool:
@@ -75,9 +84,12 @@ def keys(config: Any, prefix: str = "") -> Iterator[str]:
 
 
 def nearest(key: str, known: list[str]) -> str | None:
-    """The known key that is closest: the same last part elsewhere first, then the spelling."""
-    same = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
-    found = difflib.get_close_matches(key, same, 1, 0.5) or difflib.get_close_matches(key, known, 1, 0.75)
+    """The known key that is closest: the same last part elsewhere first, then the spelling beside it, then all over."""
+    parent, _, last = key.rpartition(".")
+    same = [name for name in known if name.rpartition(".")[2] == last]
+    beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == parent}
+    spelled = [beside[name] for name in difflib.get_close_matches(last, beside, 1, 0.6)]
+    found = difflib.get_close_matches(key, same, 1, 0.5) or spelled or difflib.get_close_matches(key, known, 1, 0.9)
     return found[0] if found else None
 
 
@@ -94,6 +106,17 @@ def file_of(key: str, loader: Any, name: str, folder: Path) -> str:
         if file.is_file():
             return str(file.resolve().relative_to(site()))
     return f"{path}.yaml"
+
+
+def missing_field(message: str, config: Any, overrides: list[str]) -> str:
+    """For a dataclass of verl that refused a key: where the config has a key of that name; else empty."""
+    match = re.search(r"__init__\(\) got an unexpected keyword argument '(\w+)'", message)
+    if not match:
+        return ""
+    asked = [key for key in given(overrides) if key.rpartition(".")[2] == match[1]]
+    same = [key for key in keys(config) if key.rpartition(".")[2] == match[1] and key not in asked]
+    near = difflib.get_close_matches(asked[0], same, 1, 0) if asked else []
+    return f"{asked[0]} is not read; nearest is {near[0]}" if near else f"take {asked[0]} out" if asked else ""
 
 
 def _dataclass_field(key: str, config: Any) -> bool:
@@ -143,6 +166,13 @@ def _explain(error: BaseException, overrides: list[str], loader: Any, name: str,
             f"{bad!r} is no override",
             "write key=value, quoted where it holds brackets or spaces",
             "malformed",
+        )
+    if match := re.search(r"Could not find '([^']+)'", text):
+        return Problem(
+            "compose",
+            f"verl has no config {match[1]}",
+            "it may come with another package: install that, or name its folder with hydra.searchpath=[file://DIR]",
+            "missing config",
         )
     return Problem("compose", first_line(error), "", "compose")
 

@@ -1,36 +1,79 @@
-"""Which GPUs a job would see: the rules of Ray, verl and vLLM, run on the job's own variables."""
+"""Which GPUs a job would see: the rules of Ray, verl and vLLM, run on the job's own variables.
+
+Their own code decides, in the order of a job: Ray counts and masks, verl's worker renames, vLLM's engine compares.
+``records/ray/visibility.json`` holds what real Ray nodes did with the same variables; a test compares.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from .problem import Problem, first_line
 
 NAMES = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+HINT = "unset all three where ray start runs, and choose the GPUs with the container"
 
 
-def visible(given: dict[str, str], count: int) -> int:
-    """How many of the node's ``count`` GPUs a job with these variables can use.
-
-    Raises:
-        Problem: Ray's AMD manager, verl's worker or vLLM's platform refuses the combination.
-    """
+@contextmanager
+def _environment(given: Mapping[str, str]) -> Iterator[None]:
+    """The variables ``given`` and no other of their kind, for a while."""
     before = {name: os.environ.pop(name, None) for name in NAMES}
-    os.environ.update({name: value for name, value in given.items() if value})
+    os.environ.update({name: given[name] for name in NAMES if given.get(name)})
     try:
-        chosen = _ray()
-        _verl()
-        _vllm()
+        yield
     finally:
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-    chosen = chosen if chosen is not None else _listed(given.get("CUDA_VISIBLE_DEVICES"))
-    if chosen is None:
-        return count
-    outside = [name for name in chosen if name.isdigit() and int(name) >= count]
+
+
+def visible(given: Mapping[str, str], count: int) -> list[str]:
+    """The ids of those of the node's ``count`` GPUs that a job with these variables can use.
+
+    Raises:
+        Problem: Ray's AMD manager or verl's worker refuses the combination.
+    """
+    with _environment(given):
+        ids = _ray(count)
+        if ids:
+            _worker(ids[0])
+    return ids
+
+
+def serve(given: Mapping[str, str], replica: list[str]) -> None:
+    """Let vLLM compare what the server of this replica has: verl sets the CUDA name, the rest is the node's.
+
+    Raises:
+        Problem: vLLM's platform refuses the combination.
+    """
+    from vllm.platforms import rocm
+
+    sync = getattr(rocm, "_sync_hip_cuda_env_vars", None)
+    with _environment({**given, "CUDA_VISIBLE_DEVICES": ",".join(replica)}):
+        try:
+            if sync:
+                sync()
+        except (ValueError, AssertionError) as error:
+            raise _refuse("vLLM", error) from None
+
+
+def _refuse(who: str, error: BaseException) -> Problem:
+    return Problem("devices", f"{who}: {first_line(error)}", HINT, "visibility")
+
+
+def _ray(count: int) -> list[str]:
+    from ray._private.accelerators.amd_gpu import AMDGPUAcceleratorManager
+
+    try:
+        chosen: list[str] | None = AMDGPUAcceleratorManager.get_current_process_visible_accelerator_ids()
+    except RuntimeError as error:
+        raise _refuse("Ray", error) from None
+    ids = [str(number) for number in range(count)] if chosen is None else chosen
+    outside = [name for name in ids if name.isdigit() and int(name) >= count]
     if outside:
         raise Problem(
             "devices",
@@ -38,49 +81,17 @@ def visible(given: dict[str, str], count: int) -> int:
             "correct HIP_VISIBLE_DEVICES, or give --gpus",
             "visibility",
         )
-    return len(chosen)
+    return ids
 
 
-def _listed(value: str | None) -> list[str] | None:
-    return [part.strip() for part in value.split(",") if part.strip()] if value else None
-
-
-def _refuse(who: str, error: BaseException) -> Problem:
-    return Problem("devices", f"{who}: {first_line(error)}", "set only HIP_VISIBLE_DEVICES, or none", "visibility")
-
-
-def _ray() -> list[str] | None:
+def _worker(gpu: str) -> None:
+    """What Ray and then verl do to the variables of a worker with this GPU."""
     from ray._private.accelerators.amd_gpu import AMDGPUAcceleratorManager
-
-    try:
-        found: list[str] | None = AMDGPUAcceleratorManager.get_current_process_visible_accelerator_ids()
-    except RuntimeError as error:
-        raise _refuse("Ray", error) from None
-    return found
-
-
-def _verl() -> None:
     from verl.single_controller.base.worker import Worker
 
     worker: Any = object.__new__(Worker)
-    kept = {name: os.environ.get(name) for name in NAMES}
     try:
+        AMDGPUAcceleratorManager.set_current_process_visible_accelerator_ids([gpu])
         Worker._setup_env_cuda_visible_devices(worker)
     except (AssertionError, ValueError) as error:
         raise _refuse("verl", error) from None
-    finally:
-        for name, value in kept.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-
-
-def _vllm() -> None:
-    from vllm.platforms import rocm
-
-    sync = getattr(rocm, "_sync_hip_cuda_env_vars", None)
-    try:
-        if sync:
-            sync()
-    except (ValueError, AssertionError) as error:
-        raise _refuse("vLLM", error) from None

@@ -15,7 +15,8 @@ class Problem(Exception):
     def __init__(self, stage: str, message: str, hint: str = "", kind: str = "refused") -> None:
         super().__init__(message)
         self.stage, self.hint, self.kind = stage, hint, kind
-        self.message = " ".join(message.split())
+        text = " ".join(message.split())
+        self.message = re.sub(r"(\s*\[type=[^\]]*\])?\s*For further information visit.*", "", text)
 
     def as_dict(self) -> dict[str, str]:
         """For the JSON report."""

@@ -40,6 +40,9 @@ PLACES: dict[str, tuple[str, ...]] = {
     "max_lora_rank": ("lora_config.max_lora_rank",),
 }
 
+# Families whose layers choose their attention themselves, past the selector that is asked here (vllm/models).
+OWN_ATTENTION = ("deepseek_v4",)
+
 
 def plain(value: Any) -> Any:
     """A value as JSON has it: enums by name, dtypes without ``torch.``."""
@@ -80,7 +83,7 @@ def graphs(config: Any) -> dict[str, Any]:
     return {
         "mode": plain(made.cudagraph_mode),
         "sizes": sizes,
-        "max": max(sizes, default=0),
+        "max": max([0, *sizes]),
         "compilation": plain(made.mode),
     }
 
@@ -149,6 +152,9 @@ def attention(config: Any, switch: str | None) -> list[dict[str, Any]]:
 
     Call last in a process: AITER's presence cannot be taken back.
     """
+    if config.model_config.hf_text_config.model_type in OWN_ATTENTION:
+        return [{"aiter": False, "VLLM_ROCM_USE_AITER": switch, "backend": "the model's own", "graphs": "unknown",
+                 "block_size": config.cache_config.block_size}]  # fmt: skip
     asked = [(False, switch), (True, switch)] + ([] if switch == "1" else [(True, "1")])
     found = []
     for installed, value in asked:

@@ -25,6 +25,7 @@ SAME = (
     "enable_prefix_caching", "enable_sleep_mode", "logprobs_mode", "enforce_eager", "gpu_memory_utilization",
     "disable_log_stats", "seed", "quantization", "scheduling_policy", "data_parallel_size",
 )  # fmt: skip
+SHOWN = ("name", "tensor_model_parallel_size", "enforce_eager", "gpu_memory_utilization", "free_cache_engine")
 HIDDEN = {"override_generation_config", "hf_overrides", "compilation_config", "worker_extension_cls",
           "skip_tokenizer_init", "disable_log_stats"}  # fmt: skip
 
@@ -93,6 +94,22 @@ def journey(made: dict[str, Any], config: Any, given: dict[str, str]) -> list[di
     return rows
 
 
+def _whole(part: Any, key: str) -> int:
+    """A number of GPUs, nodes or ways.
+
+    Raises:
+        Problem: it is none.
+    """
+    value = part.get(key.rpartition(".")[2])
+    try:
+        found = int(value)
+    except (TypeError, ValueError):
+        found = 0
+    if found < 1:
+        raise Problem("compose", f"{key} is {value}", "give a whole number of 1 or more", "malformed")
+    return found
+
+
 def _sizes(config: Any, request: dict[str, Any], seen: int) -> dict[str, int]:
     """GPUs and nodes of the rollout, checked against the machine.
 
@@ -100,7 +117,7 @@ def _sizes(config: Any, request: dict[str, Any], seen: int) -> dict[str, int]:
         Problem: the job asks for more than there is.
     """
     part, name = (config.rollout, "rollout") if compose.standalone(config) else (config.trainer, "trainer")
-    gpus, nodes = int(part.n_gpus_per_node), int(part.nnodes)
+    gpus, nodes = _whole(part, f"{name}.n_gpus_per_node"), _whole(part, f"{name}.nnodes")
     if gpus > seen:
         raise Problem("devices", f"{name}.n_gpus_per_node is {gpus}, but a node has {seen} GPUs",
                       f"lower {name}.n_gpus_per_node, or give --gpus {gpus}", "gpus")  # fmt: skip
@@ -108,11 +125,30 @@ def _sizes(config: Any, request: dict[str, Any], seen: int) -> dict[str, int]:
         raise Problem("devices", f"{name}.nnodes is {nodes}, but there are {request['nodes']} nodes",
                       f"lower {name}.nnodes, or give --nodes {nodes}", "gpus")  # fmt: skip
     rollout = config.actor_rollout_ref.rollout
-    world = int(rollout.tensor_model_parallel_size) * int(rollout.data_parallel_size)
+    world = _whole(rollout, f"{R}.tensor_model_parallel_size") * _whole(rollout, f"{R}.data_parallel_size")
     if world > gpus * nodes or gpus * nodes % world:
         raise Problem("verl", f"one engine needs {world} GPUs (tensor x data parallel), which do not divide "
                       f"{gpus * nodes} GPUs", f"change {R}.tensor_model_parallel_size", "gpus")  # fmt: skip
     return {"gpus_per_node": gpus, "nodes": nodes, "gpus_of_one_engine": world, "replicas": gpus * nodes // world}
+
+
+def others(config: Any) -> list[dict[str, Any]]:
+    """Rollouts beside the actor's, which verl starts as engines of their own: reward model, and teachers."""
+    from omegaconf import OmegaConf
+
+    found: list[tuple[str, str, str]] = []
+    if OmegaConf.select(config, "reward.reward_model.enable"):
+        found.append(("reward model", "reward.reward_model", "rollout"))
+    if OmegaConf.select(config, "distillation.enabled"):
+        teachers = OmegaConf.select(config, "distillation.teacher_models") or {}
+        found += [("teacher", f"distillation.teacher_models.{name}", "inference") for name in teachers]
+    made = []
+    for what, key, part in found:
+        path, engine = OmegaConf.select(config, f"{key}.model_path"), OmegaConf.select(config, f"{key}.{part}")
+        if path and engine:
+            asked = {name: resolve.plain(engine.get(name)) for name in SHOWN}
+            made.append({"what": what, "key": f"{key}.{part}", "model": str(path), **asked})
+    return made
 
 
 def _place_model(config: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -177,10 +213,15 @@ def _rows(request: dict[str, Any], given_devices: dict[str, str]) -> dict[str, A
     if rollout.name != "vllm":
         raise Problem("scope", f"{R}.name is {rollout.name}", "the dry run covers vllm", "other backend")
     seen = devices.visible(given_devices, request["identity"]["count"])
-    sizes = _sizes(config, request, seen)
+    sizes = _sizes(config, request, len(seen))
+    devices.serve(given_devices, seen[: min(sizes["gpus_of_one_engine"], sizes["gpus_per_node"])])
     sent = serve.environment(config)
     serve.apply(sent)
-    serve.validate(config)
+    try:
+        serve.validate(config, compose.validates(request["launcher"]))
+    except Problem as problem:
+        problem.hint = compose.missing_field(problem.message, config, overrides)
+        raise
     model_config = _model(config, model)
     said = _Said()
     for name in ("vllm", "verl"):
@@ -203,6 +244,7 @@ def _rows(request: dict[str, Any], given_devices: dict[str, str]) -> dict[str, A
                   "level": server._resolve_sleep_level() if sleeps else 0},
         "environment": sent,
         "settings": dict(given),
+        "others": others(config),
         "resolved": resolve.resolved(vllm_config),
         "said": said.lines,
     }  # fmt: skip

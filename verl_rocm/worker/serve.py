@@ -13,14 +13,6 @@ from .compose import standalone
 from .problem import Problem, first_line
 
 R = "actor_rollout_ref.rollout"
-# Messages that do not say what to do.
-HINTS = {
-    # verl raises max_num_batched_tokens itself when chunked prefill is off, but its RolloutConfig does not allow it:
-    # vllm_async_server.py `_validate_configs` and workers/config/rollout.py `_mutable_fields`, verl 0.9.1.
-    "Field 'max_num_batched_tokens' is frozen": "without chunked prefill verl wants "
-    f"{R}.max_num_batched_tokens of at least max_model_len, and cannot raise it itself: set it, or "
-    f"{R}.enable_chunked_prefill=True",
-}
 ADDRESS, PORT = "127.0.0.1", 20000
 
 
@@ -32,19 +24,22 @@ class Reached(BaseException):
         self.vllm_config = vllm_config
 
 
-def validate(config: Any) -> None:
-    """Run verl's checks of the whole config, as its entry point does.
+def validate(config: Any, whole: bool) -> None:
+    """Run verl's checks as its entry point does: of the ``whole`` config, or only of what an async trainer converts.
 
     Raises:
         Problem: verl refuses the config.
     """
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
-    from verl.utils.config import validate_config
+    from verl.utils.config import omega_conf_to_dataclass, validate_config
     from verl.utils.device import auto_set_device
 
     try:
         auto_set_device(config)
-        validate_config(config, need_reference_policy(config), need_critic(config))
+        if whole:
+            validate_config(config, need_reference_policy(config), need_critic(config))
+        elif standalone(config):
+            omega_conf_to_dataclass(config.actor_rollout_ref.actor)
     except Exception as error:  # asserts, ValueErrors and OmegaConf's own kinds
         raise Problem("verl", first_line(error), "", "verl refuses") from None
 
@@ -62,7 +57,7 @@ def replica(config: Any, model_config: Any) -> Any:
         raise Problem("verl", first_line(error), "", "verl refuses") from None
 
 
-def _no_cluster(module: Any, made: Any) -> None:
+def no_cluster(module: Any, made: Any) -> None:
     """Answer, for verl's server, what a Ray cluster and the network would say; neither is there."""
     import ray
 
@@ -123,7 +118,7 @@ def serve(config: Any, model_config: Any) -> dict[str, Any]:
 
     made: dict[str, Any] = {}
     group, rollout = replica(config, model_config)
-    _no_cluster(module, made)
+    no_cluster(module, made)
     _stop_at_engine(module)
     _refuse_by_exception()
     _inspect_here()
@@ -145,9 +140,7 @@ def serve(config: Any, model_config: Any) -> dict[str, Any]:
         raise
     except (Exception, SystemExit) as error:
         stage = "vllm" if "arguments" in made else "verl"
-        text = first_line(error)
-        hint = next((words for part, words in HINTS.items() if part in text), "")
-        raise Problem(stage, text, hint, "vLLM refuses" if stage == "vllm" else "verl refuses") from error
+        raise Problem(stage, first_line(error), "", "vLLM refuses" if stage == "vllm" else "verl refuses") from error
     raise Problem("vllm", "vLLM's engine was never asked to start", "this is a fault of the dry run", "fault")
 
 
@@ -162,6 +155,10 @@ def environment(config: Any) -> dict[str, str]:
 
     sent = dict(get_ppo_ray_runtime_env(config)["env_vars"])
     asked = OmegaConf.select(config, "ray_kwargs.ray_init.runtime_env.env_vars") or {}
+    if not hasattr(asked, "items"):
+        raise Problem(
+            "compose", f"ray_kwargs.ray_init.runtime_env.env_vars is {asked}", "write .NAME=value", "malformed"
+        )
     sent |= {str(key): str(value) for key, value in asked.items()}
     sent |= dict.fromkeys(get_platform().ray_noset_envvars(), "1")
     sent |= get_platform().rollout_env_vars()

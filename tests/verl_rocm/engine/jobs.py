@@ -45,6 +45,9 @@ JOBS: dict[str, tuple[str, list[str]]] = {
     "vision": ("MI300X", [*BASE, model("Qwen/Qwen2.5-VL-7B-Instruct")]),
     "hybrid model": ("MI300X", [*BASE, model("Qwen/Qwen3.5-35B-A3B")]),
     "no custom all-reduce": ("MI300X", [*BASE, f"{KWARGS}.disable_custom_all_reduce=True"]),
+    "reward model": ("MI300X", [*BASE, "reward.reward_model.enable=True", "reward.reward_model.rollout.name=vllm",
+                                "reward.reward_model.model_path=me/judge"]),
+    "negative size": ("MI300X", [*BASE, f"{R}.cudagraph_capture_sizes=[-1]"]),
     # refused
     "unknown key": ("MI300X", [*BASE, f"{R}.max_num_seq=1"]),
     "key of the dataclass": ("MI300X", [*BASE, f"{R}.enable_sleep_mode=False"]),
@@ -56,6 +59,12 @@ JOBS: dict[str, tuple[str, list[str]]] = {
     "heads": ("MI300X", [*BASE, f"{R}.tensor_model_parallel_size=8"]),
     "tp": ("MI300X", [*BASE, f"{R}.tensor_model_parallel_size=3"]),
     "gpus": ("MI300X", [*BASE, "trainer.n_gpus_per_node=16"]),
+    "no number": ("MI300X", [*BASE, "trainer.nnodes=two"]),
+    "no ways": ("MI300X", [*BASE, f"{R}.tensor_model_parallel_size=0"]),
+    "no variables": ("MI300X", [*BASE, "+ray_kwargs.ray_init.runtime_env.env_vars=[1]"]),
+    "sizes are a number": ("MI300X", [*BASE, f"{R}.cudagraph_capture_sizes=64"]),
+    "another release's key": ("MI300X", [*BASE, "actor_rollout_ref.actor.megatron.foo=1"]),
+    "field of a dataclass": ("MI300X", [*BASE, "+actor_rollout_ref.actor.policy_loss.tau_pos=1.0"]),
     "sglang": ("MI300X", [*BASE, f"{R}.name=sglang"]),
     "unknown model": ("MI300X", [*BASE, model("/nowhere/my-model")]),
     "too long": ("MI300X", [*BASE, f"{R}.max_model_len=99999"]),
@@ -91,11 +100,18 @@ def answers() -> dict[str, dict[str, Any]]:
             "visibility conflict": request("MI300X", BASE, folder, devices=both),
             "rocr": request("MI300X", BASE, folder, devices={"ROCR_VISIBLE_DEVICES": "0,1"}),
             "few visible": request("MI300X", BASE, folder, devices={"HIP_VISIBLE_DEVICES": "0,1"}),
-            "all visible": request("MI300X", BASE, folder, devices={"HIP_VISIBLE_DEVICES": "0,1,2,3,4,5,6,7"}),
+            "several replicas": request("MI300X", BASE, folder, devices={"HIP_VISIBLE_DEVICES": "0,1,2,3,4,5,6,7"}),
+            "one replica": request(
+                "MI300X", [*BASE, "trainer.n_gpus_per_node=2"], folder, devices={"HIP_VISIBLE_DEVICES": "1,0"}
+            ),
         }
         launcher = "verl.experimental.fully_async_policy.fully_async_main"
         asynchronous = dryrun.Job(launcher, ["--config-name=fully_async_ppo_trainer", *BASE])
         (special["fully async"],) = dryrun.requests(dryrun.Asked([], gpus=["MI300X"]), asynchronous, folder)
+        bare = [item for item in BASE if "use_dynamic_bsz" not in item]
+        special["the same as training"] = request("MI300X", bare, folder)
+        server = dryrun.Job("verl.trainer.main_generation_server", bare)
+        (special["generation"],) = dryrun.requests(dryrun.Asked([], gpus=["MI300X"]), server, folder)
         made = resolve([*requests, *special.values()])
     return dict(zip([*JOBS, *special], made, strict=True))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import pytest
 
 from tests.verl_rocm.engine import jobs
 from tests.verl_rocm.engine.jobs import ALL_GPUS, BASE, PAGE, R
-from verl_rocm import compare, engines, script
+from verl_rocm import compare, engines, refusals
 
 BASE_DP = [*BASE, f"{R}.data_parallel_size=2"]
 
@@ -84,6 +85,27 @@ def test_sleep(answers: dict[str, dict[str, Any]]) -> None:
     assert answers["fully async"]["sleep"]["mode"] == "standalone"
 
 
+def test_a_reward_model_is_named_and_not_resolved(answers: dict[str, dict[str, Any]]) -> None:
+    text = findings(answers["reward model"])["other-rollout"]["text"]
+    assert "the reward model me/judge gets an engine of its own" in text and "enforce_eager=True" in text
+    assert "other-rollout" not in findings(answers["clean"])
+
+
+def test_the_generation_server_is_not_checked_as_a_trainer(answers: dict[str, dict[str, Any]]) -> None:
+    """Its main function does not call verl's validation, so a setting of the actor cannot refuse it."""
+    assert "problem" not in answers["generation"], answers["generation"]
+    assert "ppo_micro_batch_size" in answers["the same as training"]["problem"]["message"]
+
+
+def test_a_refusal_says_who_refuses(answers: dict[str, dict[str, Any]]) -> None:
+    told = {
+        name: refusals.one_line(answers[name]["problem"]) for name in ("unknown key", "heads", "tp", "unknown model")
+    }
+    assert told["unknown key"].startswith("verl refuses this job: verl has no key")
+    assert told["heads"].startswith("vLLM refuses this job: ")
+    assert told["tp"].startswith("one engine needs 3 GPUs") and told["unknown model"].startswith("model /nowhere")
+
+
 def test_all_reduce(answers: dict[str, dict[str, Any]]) -> None:
     assert "quick-reduce-off" in findings(answers["no custom all-reduce"])
     assert "quick-reduce-off" not in findings(answers["clean"])
@@ -134,12 +156,19 @@ REFUSED = {
     "heads": ("vllm", "attention heads (28) must be divisible by tensor parallel size (8)", ""),
     "tp": ("verl", "one engine needs 3 GPUs", "tensor_model_parallel_size"),
     "gpus": ("devices", "trainer.n_gpus_per_node is 16, but a node has 8 GPUs", "--gpus 16"),
+    "no number": ("compose", "trainer.nnodes is two", "whole number"),
+    "no ways": ("compose", "tensor_model_parallel_size is 0", "whole number"),
+    "no variables": ("compose", "env_vars is [1]", ".NAME=value"),
+    "sizes are a number": ("vllm", "Input should be a valid array", ""),
+    "another release's key": ("compose", "verl has no key actor_rollout_ref.actor.megatron.foo", "it would be in verl"),
+    "field of a dataclass": ("verl", "unexpected keyword argument 'tau_pos'", "nearest is actor_rollout_ref.actor.tau"),
     "sglang": ("scope", "name is sglang", "covers vllm"),
     "unknown model": ("model", "/nowhere/my-model is neither a directory nor bundled", "--model"),
     "too long": ("verl", "max_model_len (99999) should be less than or equal to", ""),
     "frozen field": ("verl", "max_num_batched_tokens", "enable_chunked_prefill=True"),
-    "visibility conflict": ("devices", "inconsistant values found: 0,1 and 2,3", "set only HIP_VISIBLE_DEVICES"),
-    "rocr": ("devices", "Please use HIP_VISIBLE_DEVICES instead of ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
+    "visibility conflict": ("devices", "inconsistant values found: 0 and 2,3", "unset all three"),
+    "rocr": ("devices", "Please use HIP_VISIBLE_DEVICES instead of ROCR_VISIBLE_DEVICES", "unset all three"),
+    "several replicas": ("devices", "vLLM: Inconsistent GPU visibility env vars", "unset all three"),
     "few visible": ("devices", "n_gpus_per_node is 8, but a node has 2 GPUs", ""),
 }
 
@@ -154,7 +183,7 @@ def test_bad_input_is_one_line(answers: dict[str, dict[str, Any]], name: str) ->
 
 
 def test_visible_devices_that_suffice_are_fine(answers: dict[str, dict[str, Any]]) -> None:
-    assert "problem" not in answers["all visible"]
+    assert "problem" not in answers["one replica"]
 
 
 def test_no_answer_is_a_fault(answers: dict[str, dict[str, Any]]) -> None:
@@ -168,11 +197,29 @@ def clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(jobs.FOR_REAL_ENGINES)}
 
 
-def test_the_command_line_from_end_to_end_without_a_network() -> None:
-    command = [sys.executable, "-m", "verl_rocm", "dry-run", "--json", "--gpu", "MI300X", "--rocm", "7.2.1", *PAGE]
-    done = subprocess.run(
-        [*script.isolation(), *command], capture_output=True, text=True, cwd=engines.ROOT, env=clean()
-    )
+def alone() -> list[str]:
+    """What takes the network away from a command, where the system allows it."""
+    command = ["unshare", "-rn"]
+    found = shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True).returncode == 0
+    return command if found else []
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder into which pip has installed the project from a copy, as ``pip install .`` would."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    for name in ("facts", "verl_rocm"):
+        shutil.copytree(engines.ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(engines.ROOT / "pyproject.toml", source)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--target", str(target), str(source)], check=True, env=clean() | {"PYTHONPATH": ""})
+    return target
+
+
+def test_the_installed_command_from_end_to_end_without_a_network(installed: Path) -> None:
+    command = [str(installed / "bin" / "verl-rocm"), "dry-run", "--json", "--gpu", "MI300X", "--rocm", "7.2.1", *PAGE]
+    environment = clean() | {"PYTHONPATH": str(installed)}
+    done = subprocess.run([*alone(), *command], capture_output=True, text=True, cwd=installed, env=environment)
     assert done.returncode == 1, done.stderr
     made = json.loads(done.stdout)
     assert made["versions"]["vllm"] == "0.30.0"
