@@ -140,7 +140,10 @@ def launch(config, engine_kwargs):
                 cli.append(k)
     os.environ["VLLM_USE_V1"] = "1"
     os.getenv("VERL_READ")
-ENV = {"env_vars": {"NCCL_DEBUG": "WARN"}}
+more = {}
+if torch.version.hip is not None:
+    more = {"RAY_X": "0"}
+ENV = {"env_vars": {"NCCL_DEBUG": "WARN", **more}}
 """,
     "verl-1.dist-info/METADATA": """\
 Name: verl

@@ -90,5 +90,5 @@ def test_verl(tmp_path: Path) -> None:
     }  # fmt: skip
     assert contract["false_flags"] == {"branch": "if v:\n    cli.append(k)"}
     assert contract["env"] == {"VERL_READ": {"by": ["python"]}}
-    assert set(contract["env_set"]) == {"VLLM_USE_V1", "NCCL_DEBUG"}
+    assert set(contract["env_set"]) == {"VLLM_USE_V1", "NCCL_DEBUG", "RAY_X"}
     assert contract["requires"] == {"vllm": ['==0.24.0; extra == "vllm"']}

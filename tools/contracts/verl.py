@@ -143,10 +143,21 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
                     yield name, node.value
             case ast.Dict():
                 tables = [v for k, v in _items(node) if k == "env_vars"]
-                yield from (i for t in tables if isinstance(t, ast.Dict) for i in _items(t))
+                yield from (i for t in tables if isinstance(t, ast.Dict) for i in _spread(tree, t))
             case ast.FunctionDef(name=name) if name.endswith("env_vars"):
                 returned = (r.value for r in ast.walk(node) if isinstance(r, ast.Return))
                 yield from (i for t in returned if isinstance(t, ast.Dict) for i in _items(t))
+
+
+def _spread(tree: ast.Module, table: ast.Dict) -> Iterator[tuple[str, ast.expr]]:
+    """The items of a table and of those that it takes in with ``**name``, whatever their condition."""
+    yield from _items(table)
+    taken = {value.id for key, value in zip(table.keys, table.values, strict=True)
+             if key is None and isinstance(value, ast.Name)}  # fmt: skip
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict() as more) if name in taken:
+                yield from _items(more)
 
 
 def _requires(root: Path) -> dict[str, list[str]]:
