@@ -16,19 +16,23 @@ from pathlib import Path
 from facts.evidence import Evidence, Release
 from facts.load import Facts, FactsError, read
 from facts.releases import HERE
-from facts.schema import Entry, Knob
+from facts.schema import Entry, Image, Knob
 from tools.contracts.download import DownloadError, fetch
 
 LARGE = {"torch": "its wheel has 900 MB"}
 Cited = tuple[str, Release]
 
 
-def evidence_of(entry: Entry) -> Iterator[Evidence]:
-    """All evidence of an entry, that of its advice and conflict included."""
+def evidence_of(entry: Entry | Image) -> Iterator[Evidence]:
+    """All evidence of an entry, that of its advice, patches and conflict included."""
     yield from entry.evidence
     if isinstance(entry, Knob):
         for advice in entry.advice:
             yield from advice.evidence
+    if isinstance(entry, Image):
+        for patch in entry.patches:
+            yield from patch.evidence
+    if isinstance(entry, Knob | Image):
         for position in entry.conflict.positions if entry.conflict else []:
             yield from position.evidence
 
@@ -36,7 +40,7 @@ def evidence_of(entry: Entry) -> Iterator[Evidence]:
 def cited(facts: Facts, ids: Sequence[str] = ()) -> dict[tuple[str, str], list[Cited]]:
     """``release`` evidence with the id of its entry, by project and release."""
     found: dict[tuple[str, str], list[Cited]] = defaultdict(list)
-    entries: list[Entry] = [*facts.knobs.values(), *facts.issues.values()]
+    entries: list[Entry | Image] = [*facts.knobs.values(), *facts.issues.values(), *facts.images.values()]
     for entry in entries:
         if not ids or entry.id in ids:
             for item in evidence_of(entry):

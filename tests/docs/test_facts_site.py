@@ -21,7 +21,7 @@ from tools.environment import ROOT
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-PAGES = ("reference/settings", "reference/environment-variables", "reference/versions", "reference/gpus")
+PAGES = tuple(f"reference/{name}" for name in ("settings", "environment-variables", "versions", "gpus", "images"))
 TROUBLE = "how-to/troubleshooting"
 ERRORS = [(issue.id, text) for issue in load().issues.values() for text in issue.errors]
 
@@ -33,12 +33,12 @@ def facts() -> Facts:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> FactsGuide:
-    """The five pages over the real facts; other pages of the guide are left out."""
+    """The six pages over the real facts; other pages of the guide are left out."""
     guide = FactsGuide(tmp_path_factory.mktemp("site"))
     for folder in ("docs", "facts"):
         shutil.rmtree(guide.root / folder)
     (guide.root / "facts").mkdir()
-    for part in ("knobs", "known_issues", "gpus.toml", "vllm", "verl"):
+    for part in ("knobs", "known_issues", "gpus.toml", "images.toml", "vllm", "verl"):
         (guide.root / "facts" / part).symlink_to(ROOT / "facts" / part)
     guide.write("index.rst", "Guide\n=====\n\n.. toctree::\n   :glob:\n\n   docs/*/*\n")
     for name in (*PAGES, TROUBLE):
@@ -54,7 +54,8 @@ def everything(site: FactsGuide) -> str:
 
 def test_every_entry_has_its_anchor(site: FactsGuide, facts: Facts) -> None:
     anchors = re.findall(r'<section class="fact-entry" id="([^"]+)"', everything(site))
-    assert sorted(anchors) == sorted([*facts.knobs, *facts.issues, *(name.lower() for name in facts.gpus)])
+    gpus = [name.lower() for name in facts.gpus]
+    assert sorted(anchors) == sorted([*facts.knobs, *facts.issues, *facts.images, *gpus])
 
 
 def test_every_piece_of_evidence_is_a_link_with_its_day(site: FactsGuide, facts: Facts) -> None:

@@ -70,8 +70,8 @@ class KnownIssues(FactsDirective):
     }
 
 
-class Gpus(FactsDirective):
-    """GPUs."""
+class Brief(FactsDirective):
+    """Everything of one kind: GPUs, images. With ``:brief:`` one table to compare them."""
 
     option_spec: ClassVar[OptionSpec] = {"brief": directives.flag}
 
@@ -90,7 +90,8 @@ class Releases(FactsDirective):
 DIRECTIVES: dict[str, type[FactsDirective]] = {
     "knobs": Knobs,
     "known-issues": KnownIssues,
-    "gpu-table": Gpus,
+    "gpu-table": Brief,
+    "image-table": Brief,
     "release-values": Releases,
     "release-names": Releases,
     "release-changes": Releases,

@@ -27,7 +27,7 @@ class FactsDomain(Domain):
 
     name = "facts"
     label = "facts"
-    object_types: ClassVar[dict[str, ObjType]] = {kind: ObjType(kind, kind) for kind in ("knob", "issue", "gpu")}
+    object_types: ClassVar[dict[str, ObjType]] = {k: ObjType(k, k) for k in ("knob", "issue", "gpu", "image")}
     initial_data: ClassVar[dict[str, Any]] = {"objects": {}, "uses": {}}
     data_version = 1
     dangling_warnings: ClassVar[dict[str, str]] = {

@@ -10,7 +10,7 @@ from docutils import nodes
 
 from facts.load import Facts
 from facts.schema import Issue, Knob
-from facts_pages import gpus, issues, knobs, releases
+from facts_pages import gpus, images, issues, knobs, releases
 from facts_pages.markup import bullets
 
 Options = dict[str, str]
@@ -37,6 +37,14 @@ def _gpus(facts: Facts, options: Options) -> list[nodes.Node]:
     return [gpus.compare(facts)] if "brief" in options else [gpus.entry(gpu) for gpu in facts.gpus.values()]
 
 
+def _images(facts: Facts, options: Options) -> list[nodes.Node]:
+    if not facts.images:
+        return []
+    if "brief" in options:
+        return [images.compare(facts)]
+    return [images.entry(facts, image) for image in facts.images.values()]
+
+
 def _role(facts: Facts, options: Options) -> list[nodes.Node]:
     entry = find(facts, options["kind"], options["target"])
     return [nodes.Text(f"{entry.id} {getattr(entry, 'title', '')}")] if entry else []
@@ -46,6 +54,7 @@ RENDERERS: dict[str, Callable[[Facts, Options], list[nodes.Node]]] = {
     "knobs": _knobs,
     "known-issues": _issues,
     "gpu-table": _gpus,
+    "image-table": _images,
     "release-values": releases.values,
     "release-names": releases.list_of_names,
     "release-changes": releases.changes,
