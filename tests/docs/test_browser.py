@@ -137,3 +137,24 @@ def test_the_landing_page_leads_to_four_doors(site: tuple[str, Path], page: Page
         link = page.locator(f".wy-nav-content a[href='docs/{door}/index.html']").first
         assert link.count() == 1, door
     assert page.locator("ul.block-summary li").count() >= 1
+
+
+def test_the_chosen_release_is_remembered(site: tuple[str, Path], page: Page) -> None:
+    """The tabs of the build show one release, and show it again after a visit to another page."""
+    address, _ = site
+    page.set_viewport_size({"width": 1280, "height": 900})
+    target = f"{address}/docs/how-to/get-vllm.html"
+    page.goto(target)
+    blocks = {name: page.get_by_text(f'get_vllm.sh" {name} "$arch"') for name in ("0.8.4", "0.24.0", "0.33.0")}
+
+    def shown() -> list[str]:
+        return [name for name, block in blocks.items() if block.first.is_visible()]
+
+    assert shown() == ["0.24.0"]
+    page.locator("label.sd-tab-label", has_text="0.33.0").click()
+    assert shown() == ["0.33.0"]
+    page.goto(f"{address}/{HOW_TO}.html")
+    page.goto(target)
+    assert shown() == ["0.33.0"]
+    page.goto(f"{target}?vllm=0.8.4")
+    assert shown() == ["0.8.4"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sphinx.util import logging
 
-from blocks import manifest, tables
+from blocks import manifest, rehearsals, tables
 from blocks.directive import BlockInclude
 from blocks.evidence import statements
 from blocks.pages import check_page
@@ -26,6 +26,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.add_directive("literalinclude", BlockInclude, override=True)
     tables.register(app)
+    rehearsals.register(app)
     app.connect("builder-inited", lambda app: read_state(Path(app.srcdir)) and None)
     app.connect("env-get-outdated", _outdated)
     app.connect("env-purge-doc", lambda app, env, docname: Findings(env).forget(docname))

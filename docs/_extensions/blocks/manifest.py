@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_for_filename
+from pygments.lexers import get_lexer_by_name
 
 from blocks.evidence import is_fresh
-from blocks.regions import Region, snippet_files
+from blocks.regions import SUFFIXES, Region, snippet_files
 from blocks.state import Shown, State, current
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     formatter = HtmlFormatter(linenos="inline", wrapcode=True)
     for path in snippet_files(state.snippets):
         name = f"snippets/{path.relative_to(state.snippets).as_posix()}"
-        code = highlight(path.read_text(encoding="utf-8"), get_lexer_for_filename(path.name), formatter)
+        lexer = get_lexer_by_name(SUFFIXES.get(path.suffix, "text"))
+        code = highlight(path.read_text(encoding="utf-8"), lexer, formatter)
         body = f"<h1>{name}</h1><p>The whole file at commit <code>{built}</code>.</p>{code}"
         yield name, {"title": name, "body": body, "parents": [], "meta": {}}, "page.html"
 

@@ -1,0 +1,140 @@
+"""``rehearsal-table``: the builds of vLLM that ``make test-build`` rehearsed, from their record."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from docutils import nodes
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sphinx.util.docutils import SphinxDirective
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+RECORD = Path("records") / "build" / "rehearsals.json"
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Step(Model):
+    """What really happens in a step, and what stands in for something that is not there."""
+
+    really: str
+    replaced: list[str]
+
+
+class Result(Model):
+    """One step of one release.  ``load`` is the load average of the last minute when it ended."""
+
+    status: Literal["passed", "failed"]
+    seconds: float
+    seen: str
+    ended: datetime
+    load: float
+    commit: str | None
+    clean: bool
+
+
+class Rehearsals(Model):
+    """All steps of all releases, on one machine; a step that is run again replaces its result."""
+
+    schema_version: Literal[1] = 1
+    machine: str
+    steps: dict[str, Step] = Field(default_factory=dict)
+    results: dict[str, dict[str, Result]] = Field(default_factory=dict)
+
+
+def load(path: Path) -> Rehearsals | None:
+    """The record, or ``None`` where there is none; :class:`ValueError` if the file is not one."""
+    if not path.is_file():
+        return None
+    try:
+        return Rehearsals.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f"{path.name} is no record of rehearsals ({first}): restore it with git") from None
+
+
+def save(found: Rehearsals, path: Path) -> None:
+    """Write the record in one go: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found.model_dump(mode="json"), indent=1, sort_keys=False, ensure_ascii=False) + "\n"
+    draft = path.with_suffix(".draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def cell(result: Result | None) -> str:
+    """What the table says of one step of one release."""
+    if result is None:
+        return "–"
+    return f"{result.seconds:.1f} s" if result.status == "passed" else "failed"
+
+
+def _row(texts: list[str]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in texts))
+
+
+def _table(head: list[str], rows: list[list[str]]) -> nodes.table:
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
+    group += nodes.thead("", _row(head))
+    group += nodes.tbody("", *map(_row, rows))
+    return nodes.table("", group, classes=["block-table"])
+
+
+def _steps(found: Rehearsals) -> nodes.definition_list:
+    items = nodes.definition_list()
+    for name, step in found.steps.items():
+        told = nodes.definition("", nodes.paragraph("", f"Really happens: {step.really}."))
+        replaced = nodes.bullet_list("", *(nodes.list_item("", nodes.paragraph("", text)) for text in step.replaced))
+        told += (
+            [nodes.paragraph("", "Replaced:"), replaced]
+            if step.replaced
+            else [nodes.paragraph("", "Replaced: nothing.")]
+        )
+        seen = [
+            nodes.list_item("", nodes.paragraph("", f"{release}: {results[name].seen}"))
+            for release, results in found.results.items()
+            if name in results
+        ]
+        told += [nodes.paragraph("", "Seen:"), nodes.bullet_list("", *seen)] if seen else []
+        items += nodes.definition_list_item("", nodes.term("", name), told)
+    return items
+
+
+class RehearsalTable(SphinxDirective):
+    """The table release x step, or with the argument ``steps`` what each step does, replaces and showed."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        path = Path(self.env.srcdir) / RECORD
+        self.env.note_dependency(str(path))
+        try:
+            found = load(path)
+        except ValueError as error:
+            raise self.error(str(error)) from None
+        if found is None:
+            return [nodes.paragraph("", "No rehearsal has been recorded: run make test-build.")]
+        if self.arguments == ["steps"]:
+            return [_steps(found)]
+        names = list(found.steps)
+        rows = [[release, *(cell(results.get(name)) for name in names)] for release, results in found.results.items()]
+        made = [result for results in found.results.values() for result in results.values()]
+        days = sorted({f"{result.ended:%Y-%m-%d}" for result in made})
+        loads = sorted(result.load for result in made)
+        text = (
+            f"{found.machine}; {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''}; the load average was"
+            f" {loads[0]:.1f} to {loads[-1]:.1f}, so that the seconds are upper limits."
+        )
+        return [_table(["vLLM", *names], rows), nodes.paragraph("", text)]
+
+
+def register(app: Sphinx) -> None:
+    """Add the directive."""
+    app.add_directive("rehearsal-table", RehearsalTable)

@@ -1,0 +1,1 @@
+"""Stands where amdsmi would be installed; empty."""

@@ -1,0 +1,1 @@
+"""Stands where torchvision would be installed; empty."""
