@@ -6,7 +6,7 @@ HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON
 IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) tools/environment.py docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
 
 .DEFAULT_GOAL := help
-.PHONY: help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock dry-run test-dry-run record-dry-run survey bench
+.PHONY: test-build doctest-build help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock dry-run test-dry-run test-ray record-ray record-dry-run survey bench recipe test-recipe
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -15,7 +15,7 @@ doctest: ## run every block on this machine's best accelerator, and record it (A
 	@$(HAS_PYTHON); exec $(PYTHON) tools/run_doctest.py
 
 test: ## test all that needs no engine, then lint and types
-	@$(IN_DOCS) python -m pytest -q tests --ignore=tests/snippets
+	@$(IN_DOCS) python -m pytest -q tests --ignore=tests/snippets --ignore=tests/build
 	@$(IN_DOCS) ruff check .
 	@$(IN_DOCS) ruff format --check .
 	@$(IN_DOCS) lint-imports
@@ -48,10 +48,23 @@ lock: ## resolve requirements/*.in again into *.lock (needs uv)
 IN_ENGINE = $(HAS_PYTHON); engine=$$($(PYTHON) tools/environment.py cpu-0.30.0) && PYTHONPATH=.:tools
 
 dry-run: ## resolve a verl job as an AMD GPU, without one (VLLM=0.24.0|0.30.0|0.32.0 ARGS="--gpu MI300X key=value ...")
-	@$(HAS_PYTHON); $(PYTHON) tools/dry_run.py
+	@$(HAS_PYTHON); $(PYTHON) tools/dry_run.py || [ $$? -eq 1 ] # 1: a report with findings
 
 test-dry-run: ## test the dry run with vLLM and verl
 	@$(HAS_PYTHON); docs=$$($(PYTHON) tools/environment.py docs) && $(IN_ENGINE) GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine tests/support/run_pytest.py -q tests/verl_rocm/engine
+
+test-ray: ## test what needs Ray: which GPUs and variables a process gets, two nodes, Slurm
+	@$(HAS_PYTHON); docs=$$($(PYTHON) tools/environment.py docs) && $(IN_ENGINE) GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine tests/support/run_pytest.py -q tests/ray
+
+record-ray: ## run every case of those tests, and write records/ray
+	@$(IN_ENGINE) $$engine -m tests.ray.visibility
+	@$(IN_ENGINE) $$engine -m tests.ray.environment
+
+recipe: ## train with the guide's GRPO recipe, small, and keep seconds, memory and rewards (STEPS=20 ACCELERATOR= PYTHON= MODEL=)
+	@$(HAS_PYTHON); ONLY=how_to/recipes/grpo.sh STEPS=$(STEPS) RECIPE_RECORD=1 exec $(PYTHON) tools/run_doctest.py
+
+test-recipe: ## test the recipes longer: faults, two ranks, a critic, asynchronous, resume (ONLY=part of a test's name)
+	@$(IN_ENGINE):docs/_extensions RECIPE_RECORD=1 $$engine tests/support/run_pytest.py -q tests/recipes $(if $(ONLY),-k $(ONLY))
 
 record-dry-run: ## dry-run the guide's recipe on its five GPUs, and write records/dry-run-*.json and the page's output
 	@$(IN_ENGINE):docs/_extensions $$engine tools/record_dry_run.py
@@ -59,8 +72,16 @@ record-dry-run: ## dry-run the guide's recipe on its five GPUs, and write record
 survey: ## dry-run all launch scripts of a verl checkout (SCRIPTS=DIR)
 	@$(IN_ENGINE) $$engine tools/survey.py "$(SCRIPTS)"
 
-bench: ## time the dry run against the imports that it needs
-	@$(IN_ENGINE) $$engine tools/bench.py
+bench: ## time the dry run against the imports that it needs, and against starting an engine
+	@$(IN_ENGINE) $$engine -m tests.verl_rocm.bench
+
+BUILD_TESTS = $(IN_DOCS) python -m pytest -q -rs tests/build --record-build $(if $(VLLM),--release=$(VLLM)) $(if $(MUST),--must)
+
+test-build: ## rehearse the build of vLLM without ROCm, up to CMake (VLLM=0.8.4,0.33.0; MUST=1: nothing may be skipped)
+	@$(BUILD_TESTS)
+
+doctest-build: ## the same, and each whole build with a stand-in device compiler (minutes a release; VLLM=)
+	@$(BUILD_TESTS) --whole
 
 clean: ## remove build products and environments; records stay
 	rm -rf build .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis

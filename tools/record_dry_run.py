@@ -1,7 +1,7 @@
 """Dry-run the guide's own recipe on every GPU that the guide names, and record it (in the environment cpu-0.30.0).
 
-Writes ``records/dry-run-<arch>.json`` for the blocks of ``how_to/verl_settings.sh``, and the output that the page on
-the dry run shows, ``snippets/how_to/check_your_recipe_output.txt``.
+Writes ``records/dry-run-<arch>.json`` for the blocks of ``how_to/recipes/grpo.sh`` and its settings, and the output
+that the page on the dry run shows, ``snippets/how_to/check_your_recipe_output.txt``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from blocks.regions import Region, scan_tree
 from verl_rocm import dryrun
 
 ROOT = Path(__file__).resolve().parent.parent
-RECIPE = "how_to/verl_settings.sh"
+RECIPE = "how_to/recipes/grpo.sh"
+FILES = (RECIPE, "how_to/recipes/settings.sh")
 GPUS = ["MI250X", "MI300X", "MI325X", "MI350X", "MI355X"]
 PAGE = ROOT / "snippets" / "how_to" / "check_your_recipe.sh"
 WIDTH = "100"
@@ -66,7 +67,7 @@ def record() -> list[Path]:
     versions, results = dryrun.resolve(asked)
     run, name = run_of(versions, started), started.strftime("%Y%m%dT%H%M%SZ")
     regions, _ = scan_tree(ROOT / "snippets")
-    mine = {key: region for key, region in regions.items() if key.startswith(f"{RECIPE}:")}
+    mine = {key: region for key, region in regions.items() if key.split(":")[0] in FILES}
     written = []
     for arch in sorted({item["gpu"]["arch"] for item in results}):
         made = [item for item in results if item["gpu"]["arch"] == arch]

@@ -26,15 +26,19 @@ CORPUS = (
 )
 
 
-def make_tiny_qwen2(directory: Path, *, hidden: int = 64, layers: int = 2, vocab: int = 320, seed: int = 0) -> Path:
+def make_tiny_qwen2(
+    directory: Path, *, hidden: int = 64, layers: int = 2, vocab: int = 320, seed: int = 0, spread: float = 0.3
+) -> Path:
     """Write a model and a tokenizer into `directory` and return it.
 
     `hidden` is a multiple of 64 (two heads at least, so that tensor parallel 2 can split them);
-    `vocab` is at least 259 (256 bytes and three special tokens).
+    `vocab` is at least 259 (256 bytes and three special tokens); `spread` is the standard deviation of the weights.
+    Wide weights put the logits far apart, so that rounding cannot change which token is the greedy one; a model that
+    is to be trained starts with narrow ones, so that every token is tried.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _tokenizer(vocab).save_pretrained(directory)
-    _model(hidden, layers, vocab, seed).save_pretrained(directory)
+    _model(hidden, layers, vocab, seed, spread).save_pretrained(directory)
     return directory
 
 
@@ -57,7 +61,7 @@ def _tokenizer(vocab: int) -> PreTrainedTokenizerFast:
     )
 
 
-def _model(hidden: int, layers: int, vocab: int, seed: int) -> Qwen2ForCausalLM:
+def _model(hidden: int, layers: int, vocab: int, seed: int, spread: float) -> Qwen2ForCausalLM:
     config = Qwen2Config(
         vocab_size=vocab,
         hidden_size=hidden,
@@ -66,8 +70,7 @@ def _model(hidden: int, layers: int, vocab: int, seed: int) -> Qwen2ForCausalLM:
         num_attention_heads=hidden // HEAD_DIM,
         num_key_value_heads=2,
         max_position_embeddings=4096,
-        # Wide weights: logits far apart, so that rounding cannot change which token is the greedy one.
-        initializer_range=0.3,
+        initializer_range=spread,
         tie_word_embeddings=False,
         bos_token_id=None,
         pad_token_id=SPECIAL.index("<|endoftext|>"),

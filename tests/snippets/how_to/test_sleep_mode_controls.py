@@ -33,7 +33,7 @@ def controls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Control]:
         "PYTHONPATH": os.pathsep.join(str(part) for part in (packages, ROOT, HOW_TO)),
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VERL_PLATFORM": "cpu",
-        "VERL_USE_EXTERNAL_MODULES": "tests.support.hostsleep.verl_cpu",
+        "VERL_USE_EXTERNAL_MODULES": "tests.support.verl_on_cpu.platform",
         # One thread: on shared cores, two that wait for each other are slower than one.
         "OMP_NUM_THREADS": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",

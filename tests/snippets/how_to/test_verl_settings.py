@@ -1,4 +1,4 @@
-"""The verl launch script: what bash hands to verl, what verl's own configuration code makes of it."""
+"""The GRPO recipe: what bash hands to verl, what verl's own configuration code makes of it."""
 
 import importlib.metadata
 import os
@@ -11,21 +11,22 @@ import pytest
 from tests.support import processes
 
 ROOT = Path(__file__).parents[3]
+RECIPES = ROOT / "snippets" / "how_to" / "recipes"
 ROLLOUT = "actor_rollout_ref.rollout"
 PYTHON3 = "#!/bin/sh\nprintf '%s\\n' \"$@\"\nexit ${CODE:-0}\n"  # stands for python3: prints its arguments
 
 
-def expand(folder: Path, *more: str, **variables: str) -> tuple[list[str], int]:
+def expand(folder: Path, *more: str, recipe: str = "grpo", **variables: str) -> tuple[list[str], int]:
     """The command line that the script makes, and the script's exit code."""
     stand_in = folder / "python3"
     stand_in.write_text(PYTHON3)
     stand_in.chmod(0o755)
     environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"} | variables
-    done = processes.run(
-        ["bash", str(ROOT / "snippets" / "how_to" / "verl_settings.sh"), *more], timeout=30, env=environment, cwd=folder
-    )
-    assert (folder / "verl.log").read_text() == done.stdout
-    return done.stdout.splitlines(), done.returncode
+    done = processes.run(["bash", str(RECIPES / f"{recipe}.sh"), *more], timeout=30, env=environment, cwd=folder)
+    assert (folder / "runs" / recipe / "verl.log").read_text() == done.stdout
+    guard, *command = done.stdout.splitlines()
+    assert guard.endswith("recipes/guard.py")
+    return command, done.returncode
 
 
 def compose(overrides: list[str]) -> Any:
@@ -36,13 +37,13 @@ def compose(overrides: list[str]) -> Any:
         return hydra.compose("ppo_trainer", overrides=overrides)
 
 
-@pytest.mark.block("how_to/verl_settings.sh", "variables", "launch", evidence="checked")
+@pytest.mark.block("how_to/recipes/settings.sh", "variables", evidence="checked")
 def test_the_script_hands_its_variables_on(tmp_path: Path) -> None:
     given = {"MODEL": "m", "TRAIN_FILES": "t", "VAL_FILES": "v", "GPUS": "4", "TENSOR_PARALLEL": "1"}
     arguments, code = expand(tmp_path, "trainer.total_epochs=2", **given)
     assert code == 0
-    assert arguments[:2] == ["-m", "verl.trainer.main_ppo"]
-    config = compose(arguments[2:])
+    assert arguments[:3] == ["python3", "-m", "verl.trainer.main_ppo"]
+    config = compose(arguments[3:])
     assert (config.data.train_files, config.data.val_files) == ("t", "v")
     assert (config.actor_rollout_ref.model.path, config.trainer.n_gpus_per_node) == ("m", 4)
     assert config.actor_rollout_ref.rollout.tensor_model_parallel_size == 1
@@ -50,14 +51,14 @@ def test_the_script_hands_its_variables_on(tmp_path: Path) -> None:
     assert config.algorithm.adv_estimator == "grpo"
 
 
-@pytest.mark.block("how_to/verl_settings.sh", "launch", evidence="checked")
+@pytest.mark.block("how_to/recipes/grpo.sh", "launch", evidence="checked")
 def test_a_failed_run_fails_the_script(tmp_path: Path) -> None:
     assert expand(tmp_path, CODE="3")[1] == 3
 
 
-@pytest.mark.block("how_to/verl_settings.sh", "rollout", "launch", evidence="checked")
+@pytest.mark.block("how_to/recipes/settings.sh", "rollout", "sleep", evidence="checked")
 def test_verl_accepts_the_settings(tmp_path: Path) -> None:
-    config = compose(expand(tmp_path)[0][2:])
+    config = compose(expand(tmp_path)[0][3:])
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import omega_conf_to_dataclass, validate_config
     from vllm.engine.arg_utils import AsyncEngineArgs
@@ -65,7 +66,7 @@ def test_verl_accepts_the_settings(tmp_path: Path) -> None:
     validate_config(config, need_reference_policy(config), need_critic(config))
     rollout = omega_conf_to_dataclass(config.actor_rollout_ref.rollout)
     assert rollout.name == "vllm"
-    assert (rollout.n, rollout.tensor_model_parallel_size, rollout.max_num_seqs) == (8, 2, 256)
+    assert (rollout.n, rollout.tensor_model_parallel_size, rollout.max_num_seqs) == (8, 1, 256)
     assert rollout.gpu_memory_utilization == 0.5
     assert (rollout.free_cache_engine, rollout.enable_sleep_mode) == (True, True)
     assert rollout.enforce_eager is False
@@ -75,7 +76,7 @@ def test_verl_accepts_the_settings(tmp_path: Path) -> None:
     assert set(rollout.engine_kwargs["vllm"]) <= {field.name for field in fields(AsyncEngineArgs)}
 
 
-@pytest.mark.block("how_to/verl_settings.sh", "rollout", evidence="checked")
+@pytest.mark.block("how_to/recipes/settings.sh", "rollout", evidence="checked")
 def test_the_defaults_are_those_that_the_page_names() -> None:
     config = compose([f"{ROLLOUT}.name=vllm"])
     rollout = config.actor_rollout_ref.rollout
@@ -88,7 +89,7 @@ def test_the_defaults_are_those_that_the_page_names() -> None:
     assert rollout.engine_kwargs.vllm == {}
 
 
-@pytest.mark.block("how_to/verl_settings.sh", "rollout", evidence="checked")
+@pytest.mark.block("how_to/recipes/settings.sh", "rollout", evidence="checked")
 @pytest.mark.parametrize(
     "override",
     [
@@ -106,7 +107,7 @@ def test_hydra_refuses(override: str) -> None:
         compose([override])
 
 
-@pytest.mark.block("how_to/verl_settings.sh", "rollout", evidence="checked")
+@pytest.mark.block("how_to/recipes/settings.sh", "rollout", evidence="checked")
 def test_hydra_refuses_one_plus_where_the_key_is_there() -> None:
     pytest.importorskip("verl")
     from hydra.errors import ConfigCompositionException
@@ -117,7 +118,7 @@ def test_hydra_refuses_one_plus_where_the_key_is_there() -> None:
         compose([f"++{key}=True", f"+{key}=False"])
 
 
-@pytest.mark.block("how_to/verl_settings.sh", "rollout", evidence="checked")
+@pytest.mark.block("how_to/recipes/settings.sh", "rollout", evidence="checked")
 def test_verl_drops_a_false_that_is_vllms_default_already(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("verl")
     installed = importlib.metadata.version
@@ -136,3 +137,16 @@ def test_verl_drops_a_false_that_is_vllms_default_already(monkeypatch: pytest.Mo
         "--no-enable_prefix_caching",
         "--no-enable_chunked_prefill",
     ]
+
+
+@pytest.mark.block("how_to/recipes/settings.sh", "sleep", evidence="checked")
+@pytest.mark.parametrize(("arch", "sleeps", "reclaim"), [("gfx90a", False, "1"), ("gfx942", True, ""), ("", True, "")])
+def test_the_generation_decides_on_sleep(tmp_path: Path, arch: str, sleeps: bool, reclaim: str) -> None:
+    (tmp_path / "rocminfo").write_text(f"#!/bin/sh\necho '  Name:  {arch}'; echo '  Name:  gfx000'\n" if arch else "")
+    (tmp_path / "rocminfo").chmod(0o755)
+    rollout = compose(expand(tmp_path)[0][3:]).actor_rollout_ref.rollout
+    assert (rollout.free_cache_engine, rollout.enable_sleep_mode) == (sleeps, sleeps)
+    shell = f'source {RECIPES / "settings.sh"}; echo "=$HSA_NO_SCRATCH_RECLAIM"'
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    done = processes.run(["bash", "-c", shell], timeout=30, env=environment, cwd=tmp_path)
+    assert done.stdout.strip() == f"={reclaim}"

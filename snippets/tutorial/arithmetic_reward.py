@@ -1,0 +1,20 @@
+"""The reward of the arithmetic set: how much of the answer is a number, and whether it is the right one."""
+
+from typing import Any
+
+# [start:reward]
+FORM, RIGHT = 0.2, 0.8
+
+
+def compute_score(
+    data_source: str, solution_str: str, ground_truth: str, extra_info: dict[str, Any] | None = None
+) -> float:
+    """Reward of one answer, from 0 to 1: up to 0.2 for digits and nothing else, and 0.8 for the right number."""
+    answer = solution_str.strip()
+    if not answer:
+        return 0.0
+    digits = sum(letter.isascii() and letter.isdigit() for letter in answer)
+    return FORM * digits / len(answer) + RIGHT * (answer == ground_truth)
+
+
+# [end:reward]

@@ -1,0 +1,54 @@
+"""The how-to on weight sync, on verl's trainer: a good run, and two in which the engine does not take the weights.
+
+With ``RECIPE_RECORD`` set, what the how-to's script reads of their metrics is kept in tests/support/weight_sync.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from snippets.how_to import weight_sync
+from tests.support import training
+
+KEPT = training.ROOT / "tests" / "support" / "weight_sync"
+READ = (weight_sync.DIFFERENCE, weight_sync.CORRELATION, weight_sync.SYNC, weight_sync.STEP, "critic/score/mean")
+STEPS = int(os.environ.get("STEPS") or 6)
+NO_SYNC = {"VERL_ON_CPU_FAULT": "no-sync"}
+OWN_WEIGHTS = "actor_rollout_ref.rollout.load_format=safetensors"  # the engine starts with the model's real weights
+
+
+@pytest.fixture(scope="module")
+def made() -> Path:
+    return training.prepare(training.scratch("sync"))
+
+
+def keep(run: training.Run, name: str) -> None:
+    """Keep what the script reads of the metrics of a run."""
+    if os.environ.get("RECIPE_RECORD"):
+        lines = [{"step": step["step"], "data": {key: step[key] for key in READ}} for step in run.metrics]
+        KEPT.mkdir(exist_ok=True)
+        (KEPT / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def judged(run: training.Run) -> tuple[int, list[str]]:
+    assert run.code == 0, f"verl itself notices nothing\n{run.tail()}"
+    return weight_sync.report(weight_sync.read(run.folder / "metrics.jsonl"))
+
+
+def test_a_good_run(made: Path) -> None:
+    run = training.run("grpo.sh", made, made / "good", steps=STEPS, more=["trainer.save_freq=-1"])
+    assert judged(run)[0] == 0
+    keep(run, "good")
+
+
+@pytest.mark.parametrize(("name", "more", "agree"), [("never_loaded", [], 0), ("kept_first", [OWN_WEIGHTS], 1)])
+def test_an_engine_that_does_not_take_the_weights(made: Path, name: str, more: list[str], agree: int) -> None:
+    steps = STEPS if agree else 2
+    run = training.run("grpo.sh", made, made / name, steps=steps, more=[*more, "trainer.save_freq=-1"],
+                       variables=NO_SYNC)  # fmt: skip
+    code, lines = judged(run)
+    assert code == 1
+    assert lines[-1] == f"verdict: {steps - agree} of {steps} steps sampled with other weights than the actor's"
+    keep(run, name)
