@@ -15,7 +15,7 @@ from facts.load import Facts, FactsError, read
 from facts.releases import HERE
 from tools.names import pages, snippets
 from tools.names.judge import Judge
-from tools.names.named import Named
+from tools.names.named import Named, own
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,10 +31,12 @@ def named(root: Path) -> Iterator[tuple[Named, pages.Page | None]]:
     guide = guide_pages(root)
     for page in guide:
         yield from ((name, page) for name in page.names)
-    for path in sorted((root / "snippets").rglob("*")):
+    files = sorted((root / "snippets").rglob("*"))
+    ours = {name for path in files if path.suffix == ".sh" for name in own(path.read_text(encoding="utf-8"))}
+    for path in files:
         if path.suffix in (".py", ".sh", ".yaml", ".yml"):
             relative = path.relative_to(root / "snippets").as_posix()
-            found = snippets.names_in(path, f"snippets/{relative}")
+            found = [n for n in snippets.names_in(path, f"snippets/{relative}") if n.kind != "env" or n.name not in ours]
             showing: list[pages.Page | None] = [p for p in guide if relative in p.snippets]
             yield from ((name, page) for page in showing or [None] for name in found)
 

@@ -238,6 +238,27 @@ def test_a_snippet_is_judged_by_the_page_that_shows_it(tmp_path: Path) -> None:
     assert faults(root, JUDGE.facts) == ["snippets/a.py:3: vllm 0.18.0 has no swap_space; 0.8.4 to 0.17.1 do"]
 
 
+def test_a_variable_that_a_snippet_itself_reads_is_its_own(tmp_path: Path) -> None:
+    """The rule must not let a variable through that only looks used: its own default, or a name of vLLM's kind."""
+    root = project(tmp_path, "A\n=\n", 'import os\n\nos.environ.get("GUIDE_PATIENCE", "30")\n')
+    (root / "snippets" / "env.sh").write_text('export PORT="${PORT:-1}"\nexport IDLE="${IDLE:-1}"\nexport VLLM_NOPE=1\n')
+    (root / "snippets" / "task.sh").write_text('echo "$PORT" "$VLLM_NOPE"\n')
+    found = faults(root, JUDGE.facts)
+    assert [line.split(": ")[0] + line.rpartition(" read ")[2].split(";")[0] for line in found] == [
+        "snippets/env.sh:2IDLE",
+        "snippets/env.sh:3VLLM_NOPE",
+    ]
+
+
+def test_a_knob_of_a_page_needs_no_plus_sign_but_must_exist(tmp_path: Path) -> None:
+    key = "actor_rollout_ref.rollout.enable_sleep_mode"
+    root = project(tmp_path, f":verl: 0.9.1\n\nA\n=\n\n:knob:`{key}`, ``{key}=True``, :knob:`{key}x`\n", "")
+    assert [fault.partition("; ")[0] for fault in faults(root, JUDGE.facts)] == [
+        f"docs/a.rst:6: verl 0.9.1 has {key} in its dataclass only",
+        f"docs/a.rst:6: verl 0.9.1 has no {key}x",
+    ]
+
+
 def test_a_snippet_that_no_page_shows_is_judged_by_the_default_claims(tmp_path: Path) -> None:
     found = faults(project(tmp_path, "A\n=\n", OLD), JUDGE.facts)
     assert len(found) == 1

@@ -61,6 +61,8 @@ class Judge:
     def _override(self, named: Named, vllm: Sequence[str], verl: Sequence[str]) -> Iterator[str]:
         key = named.name.lstrip("+")
         plus = len(named.name) - len(key)
+        if f"{key}." == ENV_VARS:
+            return
         if key.startswith(ENV_VARS):
             yield from self._variable(Named("env", key.removeprefix(ENV_VARS), named.path, named.line), vllm, verl)
             return

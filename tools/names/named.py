@@ -16,6 +16,7 @@ ENV = (
 )
 ENV_NAME = re.compile(rf"\b({ENV}(?:_[A-Z0-9]+)+(?:_\*)?|MAX_JOBS)(?![\w.(])")
 EXPORT = re.compile(r"\bexport\s+([A-Za-z_]\w*)|(?:\s-e|--env)[ =]([A-Za-z_]\w*)=")
+READ = re.compile(r"\$\{?([A-Za-z_]\w*)")
 ROOTS = (
     "actor_rollout_ref|trainer|data|algorithm|critic|reward_model|reward|ray_kwargs|global_profiler|distillation"
     "|transfer_queue|custom_reward_function|reward_manager"
@@ -52,6 +53,12 @@ def shell(text: str, path: str, line: int) -> Iterator[Named]:
         if match[1] not in exported:
             yield Named("env", match[1], path, line)
     yield from overrides(text, path, line)
+
+
+def own(text: str) -> set[str]:
+    """Variables that a shell script itself expands and that look like nobody else's; ``X="${X:-1}"`` alone is no use."""
+    text = re.sub(r"\b(\w+)=(\"?)\$\{\1:?-", "", text)
+    return {name for name in READ.findall(text) if not re.match(ENV, name)}
 
 
 def overrides(text: str, path: str, line: int) -> Iterator[Named]:

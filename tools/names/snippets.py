@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.names.named import ENV_NAME, Kind, Named, environment, overrides, shell
+from tools.names.named import ENV, ENV_NAME, Kind, Named, environment, overrides, shell
 
 CALLS: dict[str, Kind] = {
     "LLM": "argument",
@@ -70,7 +70,8 @@ def _call(node: ast.Call, tables: dict[str, ast.expr], engines: set[str], shown:
         case ast.Attribute(value=owner, attr="get" | "pop" | "setdefault" | "getenv"):
             if node.args and (_is_environ(owner) or node.func.attr == "getenv"):
                 first = node.args[0]
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                named = isinstance(first, ast.Constant) and isinstance(first.value, str)
+                if named and re.match(ENV, first.value):  # any other is the snippet's own: it reads it here
                     yield Named("env", first.value, shown, node.lineno)
 
 
