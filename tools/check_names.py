@@ -36,7 +36,9 @@ def named(root: Path) -> Iterator[tuple[Named, pages.Page | None]]:
     for path in files:
         if path.suffix in (".py", ".sh", ".yaml", ".yml"):
             relative = path.relative_to(root / "snippets").as_posix()
-            found = [n for n in snippets.names_in(path, f"snippets/{relative}") if n.kind != "env" or n.name not in ours]
+            found = [
+                n for n in snippets.names_in(path, f"snippets/{relative}") if n.kind != "env" or n.name not in ours
+            ]
             showing: list[pages.Page | None] = [p for p in guide if relative in p.snippets]
             yield from ((name, page) for page in showing or [None] for name in found)
 

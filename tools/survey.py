@@ -69,14 +69,14 @@ EDITED = {"Qwen2.5-Math-7B": {"max_position_embeddings": 32768}}
 MODELS = {"/Qwen3-30B-MoE-merge": "Qwen/Qwen3-30B-A3B"}  # made by verl's scripts/veomni/moe_merge.py
 
 
-def jobs(root: Path) -> tuple[list[tuple[str, dryrun.Job]], dict[str, dict[str, str]]]:
+def jobs(root: Path, arch: str) -> tuple[list[tuple[str, dryrun.Job]], dict[str, dict[str, str]]]:
     """The first launch of each script, and what the scripts without one say."""
     found, silent = [], {}
     files = sorted(file for folder in FOLDERS for file in (root / folder).rglob("*.sh"))
     for file in files:
         name = str(file.relative_to(root))
         try:
-            made = dryrun.jobs(dryrun.Asked([], script=file))
+            made = dryrun.jobs(dryrun.Asked([], script=file), arch)
         except script.ScriptProblem as problem:
             text = file.read_text(encoding="utf-8")
             other = re.search(r"rollout\.name=(sglang|trtllm)\b", text)
@@ -123,11 +123,12 @@ def with_model(request: engines.Request, folder: Path) -> engines.Request | None
 
 def survey(root: Path, gpu: str, count: int) -> dict[str, dict[str, Any]]:
     """Outcome of every script: its class, its message, and the GPUs that it was given."""
-    found, outcomes = jobs(root)
     asked = dryrun.Asked([], gpus=[gpu], count=count)
+    (identity,) = dryrun.identities(asked)
+    found, outcomes = jobs(root, identity["arch"])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        wanted = [dryrun.requests(replace(asked, count=gpus(job, count)), job, folder)[0] for _, job in found]
+        wanted = [dryrun.request(asked, job, identity | {"count": gpus(job, count)}, folder) for _, job in found]
         guessed = [with_model(request, folder) for request in wanted]
         wanted = [edited(other or request, folder) for request, other in zip(wanted, guessed, strict=True)]
         own = root if (root / "verl" / "__init__.py").is_file() else None

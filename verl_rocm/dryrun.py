@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +57,12 @@ class Job:
     folder: str = "."
 
 
-def jobs(asked: Asked) -> list[Job]:
-    """What the user's script would launch, or the one job of the overrides."""
+def jobs(asked: Asked, arch: str) -> list[Job]:
+    """What the user's script would launch on a GPU of this arch, or the one job of the overrides."""
     if asked.script is None:
         return [Job(MAIN, asked.overrides)]
     made = []
-    for launch in script.launches(asked.script, asked.overrides, trusted=asked.trust):
+    for launch in script.launches(asked.script, asked.overrides, trusted=asked.trust, arch=arch):
         handed = {
             key: value
             for key, value in launch.environment.items()
@@ -82,11 +83,23 @@ def model_names(job: Job, asked: Asked) -> list[str]:
     return [name for name in [asked.model, *given, "~/models/deepseek-llm-7b-chat"] if name]
 
 
-def requests(asked: Asked, job: Job, folder: Path) -> list[engines.Request]:
-    """One request for each GPU.
+def identities(asked: Asked) -> list[dict[str, Any]]:
+    """The GPUs that were asked for.
 
     Raises:
-        BadInput: a GPU or the model that was asked for is not known.
+        BadInput: one of them is not known.
+    """
+    try:
+        return [gpus.identity(name, asked.count) for name in asked.gpus]
+    except gpus.UnknownGpu as error:
+        raise BadInput(str(error)) from None
+
+
+def request(asked: Asked, job: Job, identity: dict[str, Any], folder: Path) -> engines.Request:
+    """What the child is asked of one job on one GPU; models that it may need are put into ``folder``.
+
+    Raises:
+        BadInput: the model that was asked for is not known.
     """
     places = {}
     for name in model_names(job, asked):
@@ -97,24 +110,17 @@ def requests(asked: Asked, job: Job, folder: Path) -> list[engines.Request]:
             near = models.near(name)
             hint = f"nearest is {near}, and --models lists all" if near else "--models lists the bundled"
             raise BadInput(f"model {name} is neither a directory with a config.json nor bundled: {hint}")
-    try:
-        named = [gpus.identity(name, asked.count) for name in asked.gpus]
-    except gpus.UnknownGpu as error:
-        raise BadInput(str(error)) from None
-    return [
-        engines.Request(
-            identity=one,
-            launcher=job.launcher,
-            arguments=job.arguments,
-            models=places,
-            rocm=asked.rocm,
-            model=asked.model,
-            nodes=asked.nodes,
-            environment=job.environment,
-            devices=job.devices,
-        )
-        for one in named
-    ]
+    return engines.Request(
+        identity=identity,
+        launcher=job.launcher,
+        arguments=job.arguments,
+        models=places,
+        rocm=asked.rocm,
+        model=asked.model,
+        nodes=asked.nodes,
+        environment=job.environment,
+        devices=job.devices,
+    )
 
 
 def checkout(made: list[Job]) -> Path | None:
@@ -178,8 +184,13 @@ def resolve(asked: Asked) -> tuple[dict[str, str], list[dict[str, Any]]]:
     if asked.rocm is not None and not re.fullmatch(r"\d+(\.\d+){0,3}", asked.rocm):
         raise BadInput(f"--rocm {asked.rocm} is no release: write it like 7.2.1")
     with tempfile.TemporaryDirectory(prefix="verl-rocm-models-") as folder:
-        made = jobs(asked)
-        wanted = [request for job in made for request in requests(asked, job, Path(folder))]
+        named = identities(asked)
+        by_arch = {arch: jobs(asked, arch) for arch in dict.fromkeys(one["arch"] for one in named)}
+        rows = zip_longest(*(by_arch[one["arch"]] for one in named))  # job by job, each on all GPUs
+        wanted = [
+            request(asked, job, one, Path(folder)) for row in rows for job, one in zip(row, named, strict=True) if job
+        ]
+        made = [job for found in by_arch.values() for job in found]
         thread, box = _facts()
         try:
             found = engines.resolve(wanted, python, checkout=checkout(made))

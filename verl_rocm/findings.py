@@ -112,7 +112,9 @@ def all_reduce(result: Result) -> Iterator[Finding]:
 def sleep(result: Result) -> Iterator[Finding]:
     """Sleep needs the pool, and the pool is idle without sleep."""
     found = result["sleep"]
-    if found["mode"] != "hybrid":
+    if found["mode"] == "hybrid" and not found["free_cache_engine"] and not found["pool"]:
+        yield Finding("no-sleep", "vLLM keeps its memory during training: sleep is off", level="note")
+    elif found["mode"] != "hybrid":
         yield Finding("no-sleep", f"{found['mode']} rollout: verl never puts it to sleep", level="note")
     elif found["free_cache_engine"] and not found["pool"]:
         yield Finding(
@@ -130,7 +132,7 @@ def sleep(result: Result) -> Iterator[Finding]:
     else:
         text = {1: "weights are kept in host memory", 2: "weights are discarded and come back with the next sync"}
         yield Finding(
-            "sleep-level", f"verl sleeps at level {found['level']}: {text.get(found['level'], '')}", level="note"
+            "sleep-level", f"verl sleeps at level {found['level']}: {text[found['level']]}", level="note"
         )
 
 

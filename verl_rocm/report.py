@@ -66,7 +66,7 @@ def chosen(result: Result) -> Table:
     table.add_column("what", no_wrap=True)
     table.add_column("value", overflow="fold")
     sizes, graphs, run = result["sizes"], result["graphs"], result["runner"]
-    table.add_row("engines", f"{sizes['replicas']}, each on {sizes['gpus_of_one_engine']} GPUs; {sizes['nodes']} x "
+    table.add_row("engines", f"{sizes['replicas']}, each on {sizes['gpus_of_one_engine']} GPU(s); {sizes['nodes']} x "
                   f"{sizes['gpus_per_node']} {result['gpu']['name']}")  # fmt: skip
     table.add_row("graphs", f"{graphs['mode']}, up to {graphs['max']} sequences ({len(graphs['sizes'])} sizes), "
                   f"compilation {graphs['compilation']}")  # fmt: skip

@@ -32,7 +32,7 @@ READING = (
 LAUNCHERS = ("python", "python3", "uv", "torchrun", "ray", "accelerate", "srun", "nohup", "timeout", "numactl", "conda")
 SILENT = (
     "pip", "pip3", "hf", "huggingface-cli", "wget", "curl", "git", "rm", "cp", "mv", "ln", "chmod", "sleep",
-    "nvidia-smi", "rocm-smi", "amd-smi", "npu-smi", "rocminfo", "lscpu", "sudo", "apt-get", "apt", "docker", "pkill",
+    "nvidia-smi", "rocm-smi", "amd-smi", "npu-smi", "lscpu", "sudo", "apt-get", "apt", "docker", "pkill",
     "kill", "killall", "sysctl", "tar", "unzip", "ssh", "scp", "sbatch", "scontrol", "modelscope",
     "hostnamectl", "ip", "ifconfig", "ibdev2netdev", "nsys",
 )
@@ -79,7 +79,7 @@ class Launch:
     folder: str
 
 
-def _shims(folder: Path, record: Path, inside: bool) -> None:
+def _shims(folder: Path, record: Path, inside: bool, arch: str) -> None:
     for name in READING:
         real = shutil.which(name)
         if real:
@@ -94,7 +94,9 @@ def _shims(folder: Path, record: Path, inside: bool) -> None:
     nothing.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
     tee = folder / "tee"  # a log file is not worth having
     tee.write_text("#!/bin/sh\nexec cat\n", encoding="utf-8")
-    for file in (recorder, nothing, tee):
+    agents = folder / "rocminfo"  # scripts ask it for the arch
+    agents.write_text(f"#!/bin/sh\necho '  Name:                    {arch}'\n", encoding="utf-8")
+    for file in (recorder, nothing, tee, agents):
         file.chmod(0o755)
     for names, target in ((LAUNCHERS, recorder), (SILENT, nothing)):
         for name in names:
@@ -132,8 +134,11 @@ def launches(
     variables: Mapping[str, str] | None = None,
     limit: float = 20,
     trusted: bool = False,
+    arch: str = "",
 ) -> list[Launch]:
-    """Everything of verl that ``script`` would have launched with ``arguments``; ``trusted`` runs it without a sandbox.
+    """Everything of verl that ``script`` would have launched with ``arguments`` where ``rocminfo`` says ``arch``.
+
+    ``trusted`` runs it without a sandbox.
 
     Raises:
         ScriptProblem: it is not there, launches nothing of verl, does not end in ``limit`` seconds, or there is no
@@ -152,7 +157,7 @@ def launches(
         folder, record, said = scratch / "bin", scratch / "record", scratch / "said"
         folder.mkdir()
         record.touch()
-        _shims(folder, record, bool(way))
+        _shims(folder, record, bool(way), arch)
         start = scratch / "start"
         start.write_text("ulimit() { :; }\nmodule() { :; }\n", encoding="utf-8")
         environment = dict(os.environ) | dict(variables or {}) | {"PATH": str(folder), "BASH_ENV": str(start)}

@@ -241,7 +241,9 @@ def test_a_snippet_is_judged_by_the_page_that_shows_it(tmp_path: Path) -> None:
 def test_a_variable_that_a_snippet_itself_reads_is_its_own(tmp_path: Path) -> None:
     """The rule must not let a variable through that only looks used: its own default, or a name of vLLM's kind."""
     root = project(tmp_path, "A\n=\n", 'import os\n\nos.environ.get("GUIDE_PATIENCE", "30")\n')
-    (root / "snippets" / "env.sh").write_text('export PORT="${PORT:-1}"\nexport IDLE="${IDLE:-1}"\nexport VLLM_NOPE=1\n')
+    (root / "snippets" / "env.sh").write_text(
+        'export PORT="${PORT:-1}"\nexport IDLE="${IDLE:-1}"\nexport VLLM_NOPE=1\n'
+    )
     (root / "snippets" / "task.sh").write_text('echo "$PORT" "$VLLM_NOPE"\n')
     found = faults(root, JUDGE.facts)
     assert [line.split(": ")[0] + line.rpartition(" read ")[2].split(";")[0] for line in found] == [

@@ -41,6 +41,14 @@ def test_variables_reach_the_script_and_the_job(tmp_path: Path) -> None:
     assert made.environment["VLLM_ROCM_USE_AITER"] == "1"
 
 
+def test_rocminfo_answers_with_the_arch_that_was_asked_for(tmp_path: Path) -> None:
+    """The recipe's settings.sh chooses by it; the real tool, where there is one, would name this machine's GPU."""
+    file = tmp_path / "run.sh"
+    file.write_text("python3 -m verl.trainer.main_ppo a.b=$(rocminfo 2>/dev/null | grep -om1 'gfx[0-9a-f]*')\n")
+    for arch in ("gfx90a", "gfx942"):
+        assert [made.arguments for made in script.launches(file, arch=arch)] == [[f"a.b={arch}"]]
+
+
 def test_every_launch_counts(tmp_path: Path) -> None:
     body = "for n in 1 2; do python3 -m verl.trainer.main_ppo trainer.nnodes=$n; done"
     assert [made.arguments for made in launches(tmp_path, body)] == [["trainer.nnodes=1"], ["trainer.nnodes=2"]]

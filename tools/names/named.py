@@ -56,7 +56,7 @@ def shell(text: str, path: str, line: int) -> Iterator[Named]:
 
 
 def own(text: str) -> set[str]:
-    """Variables that a shell script itself expands and that look like nobody else's; ``X="${X:-1}"`` alone is no use."""
+    """Variables that a shell script itself expands and that look like nobody else's; a default is no use."""
     text = re.sub(r"\b(\w+)=(\"?)\$\{\1:?-", "", text)
     return {name for name in READ.findall(text) if not re.match(ENV, name)}
 

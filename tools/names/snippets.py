@@ -69,10 +69,9 @@ def _call(node: ast.Call, tables: dict[str, ast.expr], engines: set[str], shown:
             yield from (Named("method", f"{method}.{k.arg}", shown, node.lineno) for k in node.keywords if k.arg)
         case ast.Attribute(value=owner, attr="get" | "pop" | "setdefault" | "getenv"):
             if node.args and (_is_environ(owner) or node.func.attr == "getenv"):
-                first = node.args[0]
-                named = isinstance(first, ast.Constant) and isinstance(first.value, str)
-                if named and re.match(ENV, first.value):  # any other is the snippet's own: it reads it here
-                    yield Named("env", first.value, shown, node.lineno)
+                match node.args[0]:
+                    case ast.Constant(value=str(read)) if re.match(ENV, read):  # any other is the snippet's own
+                        yield Named("env", read, shown, node.lineno)
 
 
 def _keywords(node: ast.Call, tables: dict[str, ast.expr]) -> Iterator[tuple[str, int]]:

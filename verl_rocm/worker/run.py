@@ -215,7 +215,7 @@ def _rows(request: dict[str, Any], given_devices: dict[str, str]) -> dict[str, A
     seen = devices.visible(given_devices, request["identity"]["count"])
     sizes = _sizes(config, request, len(seen))
     devices.serve(given_devices, seen[: min(sizes["gpus_of_one_engine"], sizes["gpus_per_node"])])
-    sent = serve.environment(config)
+    sent = serve.environment(config, request.get("environment", {}))
     serve.apply(sent)
     try:
         serve.validate(config, compose.validates(request["launcher"]))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from . import placeholders
@@ -144,8 +145,10 @@ def serve(config: Any, model_config: Any) -> dict[str, Any]:
     raise Problem("vllm", "vLLM's engine was never asked to start", "this is a fault of the dry run", "fault")
 
 
-def environment(config: Any) -> dict[str, str]:
-    """Variables that verl sends to the workers: its runtime environment, the server's, and the user's own on top.
+def environment(config: Any, exported: Mapping[str, str]) -> dict[str, str]:
+    """Variables of the workers: what the script ``exported``, verl's runtime environment, the server's, the user's own.
+
+    verl leaves out what the launching shell has: workers of a Ray that the same shell starts inherit it.
 
     Source: ``run_ppo`` in verl/trainer/main_ppo.py and ``launch_servers`` in vllm_async_server.py, verl 0.9.1.
     """
@@ -153,7 +156,7 @@ def environment(config: Any) -> dict[str, str]:
     from verl.plugin.platform import get_platform
     from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
 
-    sent = dict(get_ppo_ray_runtime_env(config)["env_vars"])
+    sent = dict(exported) | get_ppo_ray_runtime_env(config)["env_vars"]
     asked = OmegaConf.select(config, "ray_kwargs.ray_init.runtime_env.env_vars") or {}
     if not hasattr(asked, "items"):
         raise Problem(

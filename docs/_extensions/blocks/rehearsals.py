@@ -72,7 +72,7 @@ def save(found: Rehearsals, path: Path) -> None:
 def cell(result: Result | None) -> str:
     """What the table says of one step of one release."""
     if result is None:
-        return "–"
+        return "not run"
     return f"{result.seconds:.1f} s" if result.status == "passed" else "failed"
 
 

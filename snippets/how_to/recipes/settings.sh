@@ -22,7 +22,7 @@ ROLLOUT=(
   actor_rollout_ref.rollout.gpu_memory_utilization="$GPU_MEMORY"
   actor_rollout_ref.rollout.enforce_eager=False
   actor_rollout_ref.rollout.max_num_seqs=256
-  "actor_rollout_ref.rollout.cudagraph_capture_sizes=[1,2,4,8,16,32,64]"
+  "actor_rollout_ref.rollout.cudagraph_capture_sizes=[1,2,4,8,16,32,64,128,256]"
   actor_rollout_ref.rollout.calculate_log_probs=True
   ++actor_rollout_ref.rollout.engine_kwargs.vllm.disable_custom_all_reduce=True
 )

@@ -70,7 +70,7 @@ def test_verl_accepts_the_settings(tmp_path: Path) -> None:
     assert rollout.gpu_memory_utilization == 0.5
     assert (rollout.free_cache_engine, rollout.enable_sleep_mode) == (True, True)
     assert rollout.enforce_eager is False
-    assert list(rollout.cudagraph_capture_sizes) == [1, 2, 4, 8, 16, 32, 64]
+    assert list(rollout.cudagraph_capture_sizes) == [1, 2, 4, 8, 16, 32, 64, 128, 256]
     assert dict(rollout.engine_kwargs["vllm"]) == {"disable_custom_all_reduce": True}
     # Hydra lets any name pass under engine_kwargs, so these are looked up in vLLM itself.
     assert set(rollout.engine_kwargs["vllm"]) <= {field.name for field in fields(AsyncEngineArgs)}

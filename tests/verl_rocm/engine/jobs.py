@@ -76,8 +76,12 @@ JOBS: dict[str, tuple[str, list[str]]] = {
 
 def request(gpu: str, overrides: list[str], folder: Path, **more: Any) -> engines.Request:
     asked = dryrun.Asked(overrides, gpus=[gpu], rocm="7.2.1")
-    (made,) = dryrun.requests(asked, dryrun.Job(dryrun.MAIN, overrides, **more), folder)
-    return made
+    return requested(asked, dryrun.Job(dryrun.MAIN, overrides, **more), folder)
+
+
+def requested(asked: dryrun.Asked, job: dryrun.Job, folder: Path) -> engines.Request:
+    (gpu,) = dryrun.identities(asked)
+    return dryrun.request(asked, job, gpu, folder)
 
 
 def resolve(requests: list[engines.Request]) -> list[dict[str, Any]]:
@@ -107,11 +111,11 @@ def answers() -> dict[str, dict[str, Any]]:
         }
         launcher = "verl.experimental.fully_async_policy.fully_async_main"
         asynchronous = dryrun.Job(launcher, ["--config-name=fully_async_ppo_trainer", *BASE])
-        (special["fully async"],) = dryrun.requests(dryrun.Asked([], gpus=["MI300X"]), asynchronous, folder)
+        special["fully async"] = requested(dryrun.Asked([], gpus=["MI300X"]), asynchronous, folder)
         bare = [item for item in BASE if "use_dynamic_bsz" not in item]
         special["the same as training"] = request("MI300X", bare, folder)
         server = dryrun.Job("verl.trainer.main_generation_server", bare)
-        (special["generation"],) = dryrun.requests(dryrun.Asked([], gpus=["MI300X"]), server, folder)
+        special["generation"] = requested(dryrun.Asked([], gpus=["MI300X"]), server, folder)
         made = resolve([*requests, *special.values()])
     return dict(zip([*JOBS, *special], made, strict=True))
 
