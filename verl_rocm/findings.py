@@ -131,9 +131,7 @@ def sleep(result: Result) -> Iterator[Finding]:
         )
     else:
         text = {1: "weights are kept in host memory", 2: "weights are discarded and come back with the next sync"}
-        yield Finding(
-            "sleep-level", f"verl sleeps at level {found['level']}: {text[found['level']]}", level="note"
-        )
+        yield Finding("sleep-level", f"verl sleeps at level {found['level']}: {text[found['level']]}", level="note")
 
 
 def precision(result: Result) -> Iterator[Finding]:
