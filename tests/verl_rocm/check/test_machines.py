@@ -44,6 +44,6 @@ def test_the_words_are_those_of_the_facts() -> None:
     assert leak.found == "ROCm 7.2.0, gfx942"
     assert leak.do[0].line == "export HSA_ENABLE_IPC_MODE_LEGACY=1"
     assert found["kv-cache-sized-without-graphs"].do[-1].line == (
-        "'actor_rollout_ref.rollout.cudagraph_capture_sizes=[1,2,4,8,16,32,64]'"
+        "'actor_rollout_ref.rollout.cudagraph_capture_sizes=[1,2,4,8,16,32,64,128,256]'"
     )
     assert found["sleep-leaves-vram-full"].do[0].text == "Use a vLLM release with the fix (vllm >=0.25.0)."
