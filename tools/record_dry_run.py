@@ -1,7 +1,7 @@
 """Dry-run the guide's own recipe on every GPU that the guide names, and record it (in the environment cpu-0.30.0).
 
-Writes ``records/dry-run-<arch>.json`` for the blocks of ``how_to/recipes/grpo.sh`` and its settings, and the output
-that the page on the dry run shows, ``snippets/how_to/check_your_recipe_output.txt``.
+Writes ``records/dry-run-<arch>.json`` for the blocks of ``how_to/recipes/grpo.sh`` and its settings, and the outputs
+that pages show: ``snippets/how_to/check_your_recipe_output.txt``, ``snippets/tutorial/train_with_grpo_output.txt``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,16 @@ ROOT = Path(__file__).resolve().parent.parent
 RECIPE = "how_to/recipes/grpo.sh"
 FILES = (RECIPE, "how_to/recipes/settings.sh")
 GPUS = ["MI250X", "MI300X", "MI325X", "MI350X", "MI355X"]
-PAGE = ROOT / "snippets" / "how_to" / "check_your_recipe.sh"
-WIDTH = "100"
+# What pages show: the file, the columns of the terminal, and the region that each part is the output of.
+SHOWN = (
+    (
+        "how_to/check_your_recipe_output.txt",
+        100,
+        ("how_to/check_your_recipe.sh:ask", "how_to/check_your_recipe.sh:compare"),
+    ),
+    ("tutorial/train_with_grpo_output.txt", 88, ("tutorial/train_with_grpo_ask.sh:ask",)),
+)
+BEFORE = {"tutorial/train_with_grpo_ask.sh:ask": "source snippets/tutorial/train_with_grpo_settings.sh\n"}
 
 
 def git(*arguments: str) -> str:
@@ -77,29 +85,30 @@ def record() -> list[Path]:
     return written
 
 
-def output() -> Path:
-    """Write what the commands of the page print."""
-    environment = os.environ | {"COLUMNS": WIDTH, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+def output(name: str, width: int, asking: tuple[str, ...]) -> Path:
+    """Write what the commands of a page print."""
+    environment = os.environ | {"COLUMNS": str(width), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment["PYTHONPATH"] = str(ROOT)
     regions, _ = scan_tree(ROOT / "snippets")
     text = []
-    for key in ("ask", "compare"):
-        command = regions[f"how_to/check_your_recipe.sh:{key}"].text
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, env=environment)
+    for key in asking:
+        command = ["bash", "-c", BEFORE.get(key, "") + regions[key].text]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
         if done.returncode not in (0, 1):
             raise SystemExit(f"record_dry_run: {done.stderr.strip()}")
         lines = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
-        text.append(f"# [start:{key}_output]\n{lines}\n# [end:{key}_output]\n")
-    path = PAGE.with_name("check_your_recipe_output.txt")
+        region = f"{key.partition(':')[2]}_output"
+        text.append(f"# [start:{region}]\n{lines}\n# [end:{region}]\n")
+    path = ROOT / "snippets" / name
     path.write_text("\n".join(text), encoding="utf-8")
     return path
 
 
 def main() -> int:
     """Record and say what was written."""
-    for name in [name for name in os.environ if name.startswith(("VLLM_", "TORCH_COMPILE_"))]:
+    for name in [name for name in os.environ if name.startswith(("VLLM_", "TORCH_COMPILE_")) or name == "MODEL"]:
         del os.environ[name]
-    for path in [*record(), output()]:
+    for path in [*record(), *(output(*shown) for shown in SHOWN)]:
         print(f"record_dry_run: {path.relative_to(ROOT)}")
     return 0
 

@@ -22,7 +22,7 @@ MAIN = "verl.trainer.main_ppo"
 VISIBILITY = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 # Variables that a script sets and a rollout reads; the rest of its environment is its own affair.
 HANDED_ON = re.compile(
-    r"^(VLLM_|NCCL_|RCCL_|HSA_|HIP_|GPU_|PYTORCH_|TORCH_|VERL_(?!ROCM)|SGLANG_|AITER_|SAFETENSORS_|HYDRA_)"
+    r"^(VLLM_|NCCL_|RCCL_|HSA_|HIP_|GPU_|PYTORCH_|TORCH_|VERL_(?!ROCM|FILE_LOGGER)|SGLANG_|AITER_|SAFETENSORS_|HYDRA_)"
 )
 
 

@@ -136,8 +136,11 @@ def print_comparison(console: Console, names: list[str], rows: list[tuple[str, l
         console.print(f"no difference between {' and '.join(names)}")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("", *names):
-        table.add_column(name, overflow="fold")
+    first = min(max(len(what) for what, _ in rows), console.width // 2)
+    rest = max((console.width - first) // len(names) - 4, 8)
+    table.add_column("", overflow="fold", min_width=first)
+    for name in names:
+        table.add_column(name, overflow="fold", max_width=rest)
     for what, values in rows:
         table.add_row(what, *values)
     console.print(table)
