@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.docs import figures
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "explanation" / "memory-timeline.rst"
@@ -16,11 +17,7 @@ STATIC = ROOT / "docs" / "_static"
 
 @pytest.fixture(scope="module")
 def figure() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("memory_timeline", ROOT / "docs" / "_figures" / "memory_timeline.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return figures.load("memory_timeline")
 
 
 def drawing(path: Path) -> str:

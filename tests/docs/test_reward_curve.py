@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.docs import figures
 from tests.docs.test_memory_timeline import STATIC, drawing
 
 ROOT = Path(__file__).parents[2]
@@ -18,11 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def figure() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reward_curve", ROOT / "docs" / "_figures" / "reward_curve.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return figures.load("reward_curve")
 
 
 def made() -> dict[str, Any]:

@@ -11,11 +11,11 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support.stand_ins import Machine
 from tools.rehearsal.variables import set_by
 
 SNIPPETS = Path(__file__).parents[3] / "snippets" / "how_to"
@@ -45,26 +45,12 @@ RELEASE = {
 }
 
 
-@dataclass
-class Machine:
-    """A directory that plays a build machine: ROCm, an interpreter with packages, git, a release to clone."""
-
-    root: Path
-
-    def write(self, name: str, text: str) -> Path:
-        """Write a file of the machine, making its folders."""
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
+class Builder(Machine):
+    """A machine to build on: ROCm, an interpreter with packages, git, a release to clone."""
 
     def package(self, name: str, text: str) -> None:
         """Write the module ``name`` where the script's interpreter finds it first."""
         self.write(f"packages/{name}/__init__.py", text)
-
-    def command(self, name: str, text: str) -> None:
-        """Write an executable that the script finds first."""
-        self.write(f"bin/{name}", text).chmod(0o755)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the script as a reader would, in this machine."""
@@ -86,17 +72,11 @@ class Machine:
             },
         )
 
-    @property
-    def calls(self) -> list[str]:
-        """What the stand-ins were called with, in order."""
-        path = self.root / "calls"
-        return path.read_text().splitlines() if path.exists() else []
-
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> Builder:
     """A machine on which the build should go through."""
-    machine = Machine(tmp_path)
+    machine = Builder(tmp_path)
     machine.write("rocm/lib/libamdhip64.so", "")
     machine.command("python3", PYTHON)
     machine.command("git", GIT)
@@ -114,7 +94,7 @@ def machine(tmp_path: Path) -> Machine:
     return machine
 
 
-def stopped(machine: Machine, *arguments: str, **environment: str) -> str:
+def stopped(machine: Builder, *arguments: str, **environment: str) -> str:
     """What the script says when it stops: one line, code 2, before anything was installed or built."""
     result = machine.run(*arguments, **environment)
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1), result.stderr
@@ -125,7 +105,7 @@ def stopped(machine: Machine, *arguments: str, **environment: str) -> str:
 
 @pytest.mark.block("how_to/get_vllm.sh", "arguments", "fetch", evidence="checked")
 @pytest.mark.block("how_to/get_vllm.sh", "build", "verify", evidence="checked")
-def test_the_order_of_the_steps(machine: Machine) -> None:
+def test_the_order_of_the_steps(machine: Builder) -> None:
     result = machine.run()
     assert result.returncode == 0, result.stderr
     keep = machine.calls[2].split()[4]
@@ -164,32 +144,32 @@ def test_bash_can_parse_it(text: str, code: int) -> None:
     assert subprocess.run(["bash", "-n"], input=text, text=True, stderr=subprocess.DEVNULL).returncode == code
 
 
-def test_a_source_that_is_there_is_taken_as_it_is(machine: Machine) -> None:
+def test_a_source_that_is_there_is_taken_as_it_is(machine: Builder) -> None:
     shutil.copytree(machine.root / "release", machine.root / "mine")
     assert machine.run("0.24.0", "gfx942;gfx950", "mine").returncode == 0
     assert not [call for call in machine.calls if call.startswith("git clone")]
 
 
-def test_amdsmi_comes_from_rocm_where_it_is_missing(machine: Machine) -> None:
+def test_amdsmi_comes_from_rocm_where_it_is_missing(machine: Builder) -> None:
     machine.package("amdsmi", "raise KeyError('libamd_smi.so')")
     assert machine.run().returncode == 0
     assert machine.calls[3] == f"-m pip install {machine.root}/rocm/share/amd_smi"
 
 
-def test_verify_sees_a_torch_that_was_swapped_during_the_build(machine: Machine) -> None:
+def test_verify_sees_a_torch_that_was_swapped_during_the_build(machine: Builder) -> None:
     swap = f"echo 'version.hip = None' >>{machine.root}/packages/torch/__init__.py"
     result = machine.run(AFTER_BUILD=swap)
     assert (result.returncode, result.stderr) == (1, "torch is no ROCm build any more\n")
 
 
-def test_verify_sees_a_missing_allocator(machine: Machine) -> None:
+def test_verify_sees_a_missing_allocator(machine: Builder) -> None:
     shutil.rmtree(machine.root / "packages" / "vllm" / "cumem_allocator")
     result = machine.run()
     assert result.returncode == 1
     assert "No module named 'vllm.cumem_allocator'" in result.stderr
 
 
-def test_a_release_without_sleep_mode_is_built_and_said_so(machine: Machine) -> None:
+def test_a_release_without_sleep_mode_is_built_and_said_so(machine: Builder) -> None:
     machine.write("release/csrc/cumem_allocator.cpp", "// CUDA alone\n")
     shutil.rmtree(machine.root / "packages" / "vllm" / "cumem_allocator")
     result = machine.run()
@@ -210,7 +190,7 @@ TORCH_WITHOUT_HIP = "__version__ = '2.11.0+cu130'\nclass version: hip = None"
         ("setuptools", "__version__ = '80.9.0'", "setuptools 80.9.0 is too new: .*'setuptools>=77.0.3,<80'"),
     ],
 )
-def test_bad_interpreter(machine: Machine, package: str, text: str, says: str) -> None:
+def test_bad_interpreter(machine: Builder, package: str, text: str, says: str) -> None:
     machine.package(package, text)
     assert re.search(says, stopped(machine))
     assert machine.calls == []
@@ -227,17 +207,17 @@ def test_bad_interpreter(machine: Machine, package: str, text: str, says: str) -
         ({"MAX_JOBS": "many"}, "GIB_PER_JOB=1 and MAX_JOBS=many must be whole numbers"),
     ],
 )
-def test_bad_machine(machine: Machine, environment: dict[str, str], says: str) -> None:
+def test_bad_machine(machine: Builder, environment: dict[str, str], says: str) -> None:
     assert re.search(says, stopped(machine, **environment))
     assert machine.calls == []
 
 
-def test_a_setuptools_that_is_not_there_yet_is_no_fault(machine: Machine) -> None:
+def test_a_setuptools_that_is_not_there_yet_is_no_fault(machine: Builder) -> None:
     machine.package("setuptools", "raise ImportError('none')")
     assert machine.run().returncode == 0
 
 
-def test_without_max_jobs_as_many_run_as_memory_allows(machine: Machine) -> None:
+def test_without_max_jobs_as_many_run_as_memory_allows(machine: Builder) -> None:
     result = machine.run(MAX_JOBS="", GIB_PER_JOB="2", AFTER_BUILD='echo "jobs $MAX_JOBS"')
     jobs = re.search(r"^jobs (\d+)$", result.stdout, re.M)
     assert jobs and 1 <= int(jobs[1]) <= len(os.sched_getaffinity(0))
@@ -253,23 +233,23 @@ def test_without_max_jobs_as_many_run_as_memory_allows(machine: Machine) -> None
         ("requirements/build/rocm.txt", "torch==2.12.0+rocm7.14.0\n", "torch 2.11.0 is too old .* builds with 2.12.0"),
     ],
 )  # fmt: skip
-def test_bad_release(machine: Machine, name: str, text: str, says: str) -> None:
+def test_bad_release(machine: Builder, name: str, text: str, says: str) -> None:
     machine.write(f"release/{name}", text)
     assert re.search(says, stopped(machine))
 
 
 @pytest.mark.parametrize("arch", ["gfx900", "gfx942;gfx900", "MI300X", "gfx94"])
-def test_an_arch_that_the_release_does_not_know(machine: Machine, arch: str) -> None:
+def test_an_arch_that_the_release_does_not_know(machine: Builder, arch: str) -> None:
     wrong = arch.split(";")[-1]
     assert stopped(machine, "0.24.0", arch) == f"vLLM 0.24.0 is not built for '{wrong}'; it knows gfx90a gfx942 gfx950"
 
 
 @pytest.mark.parametrize("release", ["latest", "0.24", "v0.24.0", "0.24.0; rm -rf x"])
-def test_a_release_that_is_none(machine: Machine, release: str) -> None:
+def test_a_release_that_is_none(machine: Builder, release: str) -> None:
     assert stopped(machine, release) == f"'{release}' is no release of vLLM: give one such as 0.24.0"
 
 
-def test_no_way_to_github(machine: Machine) -> None:
+def test_no_way_to_github(machine: Builder) -> None:
     says = "cannot fetch v0.24.0 from https://github.com/vllm-project/vllm.git: check the release and the network"
     assert stopped(machine, GIT_FAILS="128").startswith(says)
     shutil.copytree(machine.root / "release", machine.root / "mine")
@@ -277,14 +257,14 @@ def test_no_way_to_github(machine: Machine) -> None:
     assert stopped(machine, "0.24.0", "gfx942", "mine", GIT_FAILS="128").startswith(says)
 
 
-def test_github_is_not_asked_where_the_release_needs_it_not(machine: Machine) -> None:
+def test_github_is_not_asked_where_the_release_needs_it_not(machine: Builder) -> None:
     shutil.copytree(machine.root / "release", machine.root / "mine")
     assert machine.run("0.24.0", "gfx942", "mine", GIT_FAILS="128", TRITON_KERNELS_SRC_DIR="/kernels").returncode == 0
     (machine.root / "mine" / "cmake" / "external_projects" / "triton_kernels.cmake").unlink()
     assert machine.run("0.24.0", "gfx942", "mine", GIT_FAILS="128").returncode == 0
 
 
-def test_rust_is_missing_where_it_was_asked_for(machine: Machine) -> None:
+def test_rust_is_missing_where_it_was_asked_for(machine: Builder) -> None:
     (machine.root / "bin" / "timeout").write_text('#!/bin/sh\nshift\nexec "$@"\n')
     (machine.root / "bin" / "timeout").chmod(0o755)
     for tool in (

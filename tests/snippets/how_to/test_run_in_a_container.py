@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.containers import GROUP, Podman, no_gpus, no_podman, with_gpus
+from tests.support.stand_ins import Machine
 
 SNIPPETS = Path(__file__).parents[3] / "snippets" / "how_to"
 SCRIPT = SNIPPETS / "run_in_a_container.sh"
@@ -77,19 +78,13 @@ def test_shm_size_and_the_hosts_ipc_exclude_each_other(podman: Podman) -> None:
     assert "cannot set shmsize when running in the {host } IPC Namespace" in done.stderr
 
 
-class Recorded:
-    """A folder with stand-ins for engines, which note how they are called."""
+class Recorded(Machine):
+    """A machine with a stand-in for docker, which notes the arguments of its last call."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.command("docker", f'[ "$1" != info ] || exit "${{INFO:-0}}"; printf "%s\\n" "$@" >{root}/calls')
-
-    def command(self, name: str, text: str) -> None:
-        """Write an executable that the script finds first."""
-        path = self.root / "bin" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"#!/bin/sh\n{text}\n")
-        path.chmod(0o755)
+        super().__init__(root)
+        told = f'[ "$1" != info ] || exit "${{INFO:-0}}"; printf "%s\\n" "$@" >{root}/calls'
+        self.command("docker", f"#!/bin/sh\n{told}\n")
 
     def run(self, *arguments: str, gpus: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
         """Run the script."""
@@ -99,12 +94,6 @@ class Recorded:
             with_gpus(*command) if gpus else command, env=env, capture_output=True, text=True, timeout=30,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
-
-    @property
-    def calls(self) -> list[str]:
-        """The arguments of the last call."""
-        path = self.root / "calls"
-        return path.read_text().splitlines() if path.exists() else []
 
 
 @pytest.fixture
@@ -184,7 +173,7 @@ def test_what_is_missing_is_one_line(recorded: Recorded, given: Any, says: str) 
 @pytest.mark.block("how_to/run_in_a_container.sh", "options", evidence="checked")
 @pytest.mark.parametrize(("joined", "code"), [(True, 0), (False, 2)])
 def test_rootless_podman_needs_the_users_own_group(recorded: Recorded, joined: bool, code: int) -> None:
-    recorded.command("podman", f'[ "$1" = info ] || printf "%s\\n" "$@" >{recorded.root}/calls')
+    recorded.command("podman", f'#!/bin/sh\n[ "$1" = info ] || printf "%s\\n" "$@" >{recorded.root}/calls')
     recorded.root.chmod(0o777)
     for folder in recorded.root.parents[:3]:  # pytest's folders are the owner's alone
         folder.chmod(folder.stat().st_mode | 0o755)

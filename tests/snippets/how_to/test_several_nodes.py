@@ -14,11 +14,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.stand_ins import Machine
 
 ROOT = Path(__file__).parents[3]
 SNIPPETS = ROOT / "snippets" / "how_to"
@@ -35,18 +36,8 @@ for node in 0 1; do SLURM_NODEID=$node SLURM_NTASKS=2 "$@"; done
 """
 
 
-@dataclass
-class Machine:
-    """A folder that plays a node: commands first on the path, a home, and what was called."""
-
-    root: Path
-
-    def command(self, name: str, text: str = RECORD) -> None:
-        """Write an executable that the scripts find first."""
-        path = self.root / "bin" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o755)
+class Node(Machine):
+    """A machine on which the scripts run as a user of a node."""
 
     def run(self, script: str | Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a script as a user of the node; its output with standard error."""
@@ -59,18 +50,12 @@ class Machine:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=self.root, timeout=60,
         )  # fmt: skip
 
-    @property
-    def calls(self) -> list[str]:
-        """How the stand-ins were called, in order."""
-        path = self.root / "calls"
-        return path.read_text().splitlines() if path.exists() else []
-
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> Node:
     """A node on which nothing runs yet."""
-    made = Machine(tmp_path)
-    made.command("ray")
+    made = Node(tmp_path)
+    made.command("ray", RECORD)
     made.command("ip", IP)
     made.command("ps", "#!/bin/sh\necho 'Zs   raylet'\n")  # of a container whose first process takes nothing in
     return made
@@ -103,7 +88,7 @@ def test_bash_can_parse_it(script: Path) -> None:
 SHOW = 'source "$0"; env | grep -E "^(NCCL|GLOO|RAY_AUTH|NODE_)" | sort'
 
 
-def environment(machine: Machine, **variables: str) -> dict[str, str]:
+def environment(machine: Node, **variables: str) -> dict[str, str]:
     """What a node's Ray would find."""
     done = subprocess.run(
         ["bash", "-euc", SHOW, SNIPPETS / "several_nodes_env.sh"], capture_output=True, text=True, check=True,
@@ -129,19 +114,19 @@ ALWAYS = {
         ("slingshot", {"NCCL_SOCKET_IFNAME": "hsn", "NCCL_CROSS_NIC": "1"}),
     ],
 )
-def test_the_environment_of_a_node(machine: Machine, adapters: str, more: dict[str, str]) -> None:
+def test_the_environment_of_a_node(machine: Node, adapters: str, more: dict[str, str]) -> None:
     assert environment(machine, ADAPTERS=adapters) == {"NCCL_SOCKET_IFNAME": "=eth0", **ALWAYS, **more}
 
 
 @pytest.mark.block("how_to/several_nodes_env.sh", "adapters", evidence="checked")
-def test_what_the_site_sets_stands(machine: Machine) -> None:
+def test_what_the_site_sets_stands(machine: Node) -> None:
     given = {"NCCL_IB_HCA": "ionic_0,ionic_2", "NCCL_IB_GID_INDEX": "5", "NCCL_IB_TC": "96", "NCCL_SOCKET_IFNAME": "x"}
     found = environment(machine, ADAPTERS="ionic", **given)
     assert {name: found[name] for name in given} == given
 
 
 @pytest.mark.block("how_to/several_nodes_env.sh", "adapters", evidence="checked")
-def test_the_gid_indices_are_those_of_the_facts(machine: Machine) -> None:
+def test_the_gid_indices_are_those_of_the_facts(machine: Node) -> None:
     knobs = tomllib.loads((ROOT / "facts" / "knobs" / "communication.toml").read_text())["knob"]
     (knob,) = (knob for knob in knobs if knob["name"] == "NCCL_IB_GID_INDEX")
     for family in ("bnxt_re", "ionic"):
@@ -149,7 +134,7 @@ def test_the_gid_indices_are_those_of_the_facts(machine: Machine) -> None:
         assert environment(machine, ADAPTERS=family)["NCCL_IB_GID_INDEX"] == str(advice)
 
 
-def test_an_unknown_family_is_one_line(machine: Machine) -> None:
+def test_an_unknown_family_is_one_line(machine: Node) -> None:
     done = machine.run("several_nodes_ray.sh", "head", ADAPTERS="efa")
     assert done.returncode == 2
     assert done.stdout == (
@@ -158,7 +143,7 @@ def test_an_unknown_family_is_one_line(machine: Machine) -> None:
 
 
 @pytest.mark.block("how_to/several_nodes_ray.sh", "check", "head", evidence="checked")
-def test_the_head_makes_a_token_and_starts_ray_on_the_interface(machine: Machine) -> None:
+def test_the_head_makes_a_token_and_starts_ray_on_the_interface(machine: Node) -> None:
     port = free_port()
     done = machine.run("several_nodes_ray.sh", "head", "--num-gpus=8", PORT=port)
     assert (done.returncode, done.stdout) == (
@@ -173,7 +158,7 @@ def test_the_head_makes_a_token_and_starts_ray_on_the_interface(machine: Machine
 
 
 @pytest.mark.block("how_to/several_nodes_ray.sh", "check", "worker", evidence="checked")
-def test_a_worker_joins_the_head(machine: Machine, head: str) -> None:
+def test_a_worker_joins_the_head(machine: Node, head: str) -> None:
     token = machine.root / "token"
     token.write_text("secret")
     given = {"PORT": head, "RAY_AUTH_TOKEN_PATH": str(token)}
@@ -202,7 +187,7 @@ def test_a_worker_joins_the_head(machine: Machine, head: str) -> None:
     ids=["interface", "port taken", "no head named", "head not reachable", "no token", "no role"],
 )  # fmt: skip
 def test_bad_input_is_one_line(
-    machine: Machine, head: str, arguments: list[str], given: dict[str, str], line: str
+    machine: Node, head: str, arguments: list[str], given: dict[str, str], line: str
 ) -> None:
     ports = {"HEAD": head, "FREE": free_port()}
     given = {key: ports.get(value, value) for key, value in given.items()}
@@ -212,7 +197,7 @@ def test_bad_input_is_one_line(
     assert (done.returncode, done.stdout, machine.calls) == (2, f"several_nodes_ray: {line}\n", [])
 
 
-def test_no_ray_and_a_ray_too_many(machine: Machine) -> None:
+def test_no_ray_and_a_ray_too_many(machine: Node) -> None:
     machine.command("ps", "#!/bin/sh\necho 'Sl   raylet'\n")
     assert "a Ray that was left behind still runs" in machine.run("several_nodes_ray.sh", "head").stdout
     (machine.root / "bin" / "ray").unlink()
@@ -240,7 +225,7 @@ def test_no_ray_and_a_ray_too_many(machine: Machine) -> None:
     ],
     ids=["no allocation", "several tasks a node", "no shared folder"],
 )
-def test_a_task_in_the_wrong_place_is_one_line(machine: Machine, given: dict[str, str], line: str) -> None:
+def test_a_task_in_the_wrong_place_is_one_line(machine: Node, given: dict[str, str], line: str) -> None:
     done = machine.run("several_nodes_task.sh", "true", **given)
     assert done.returncode == 2
     assert done.stdout.startswith(f"several_nodes_task: {line}") and done.stdout.count("\n") == 1
@@ -250,7 +235,7 @@ def test_a_task_in_the_wrong_place_is_one_line(machine: Machine, given: dict[str
 @pytest.mark.parametrize(
     ("container", "starter"), [("apptainer", "run_in_a_container_apptainer.sh"), ("docker", "run_in_a_container.sh")]
 )
-def test_what_each_node_starts(machine: Machine, container: str, starter: str) -> None:
+def test_what_each_node_starts(machine: Node, container: str, starter: str) -> None:
     machine.command("srun", SRUN)
     for name in ("several_nodes_slurm.sh", "several_nodes_task.sh"):
         shutil.copy(SNIPPETS / name, machine.root)
@@ -295,7 +280,7 @@ def test_what_each_node_starts(machine: Machine, container: str, starter: str) -
         ),
     ],
 )  # fmt: skip
-def test_a_bad_submission_is_one_line(machine: Machine, arguments: list[str], given: dict[str, str], line: str) -> None:
+def test_a_bad_submission_is_one_line(machine: Node, arguments: list[str], given: dict[str, str], line: str) -> None:
     done = machine.run("several_nodes_slurm.sh", *arguments, **given)
     assert (done.returncode, done.stdout) == (2, f"several_nodes_slurm: {line}\n")
 
