@@ -73,7 +73,12 @@ def cell(result: Result | None) -> str:
     """What the table says of one step of one release."""
     if result is None:
         return "not run"
-    return f"{result.seconds:.1f} s" if result.status == "passed" else "failed"
+    return f"{result.seconds:.1f}\u00a0s" if result.status == "passed" else "failed"
+
+
+def rows(found: Rehearsals) -> list[list[str]]:
+    """The table: a step a row, a release a column."""
+    return [[name, *(cell(results.get(name)) for results in found.results.values())] for name in found.steps]
 
 
 def _row(texts: list[str]) -> nodes.row:
@@ -123,8 +128,6 @@ class RehearsalTable(SphinxDirective):
             return [nodes.paragraph("", "No rehearsal has been recorded: run make test-build.")]
         if self.arguments == ["steps"]:
             return [_steps(found)]
-        names = list(found.steps)
-        rows = [[release, *(cell(results.get(name)) for name in names)] for release, results in found.results.items()]
         made = [result for results in found.results.values() for result in results.values()]
         days = sorted({f"{result.ended:%Y-%m-%d}" for result in made})
         loads = sorted(result.load for result in made)
@@ -132,7 +135,7 @@ class RehearsalTable(SphinxDirective):
             f"{found.machine}; {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''}; the load average was"
             f" {loads[0]:.1f} to {loads[-1]:.1f}, so that the seconds are upper limits."
         )
-        return [_table(["vLLM", *names], rows), nodes.paragraph("", text)]
+        return [_table(["step", *found.results], rows(found)), nodes.paragraph("", text)]
 
 
 def register(app: Sphinx) -> None:
