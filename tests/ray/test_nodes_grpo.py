@@ -26,7 +26,7 @@ def test_the_recipe_trains_over_two_nodes() -> None:
             return {**variables, "RAY_AUTH_TOKEN_PATH": str(folder / "token"), **(more or {})}
 
     own = [made for made in training.overrides("cpu", 1, STEPS, True) if "ray_kwargs.ray_init" not in made]
-    with nodes.Nodes("head", "worker") as made:
+    with nodes.Nodes("head", "worker", shared=[training.ROOT]) as made:
         cluster = Trained(made, folder, gpus=1)
         cluster.start()
         done = cluster.guarded("bash", SNIPPETS / "recipes" / "grpo.sh", *own, "trainer.nnodes=2", gpus=1, timeout=400)

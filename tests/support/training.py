@@ -53,13 +53,18 @@ ASYNC_ON_CPU = (
 )
 # A /tmp and a /dev/shm of the run's own: verl names its sockets by Ray's job number, which is the same in every Ray
 # that a script starts, so that two runs on one machine would take each other's; and what is left is the run's.
+# The checkout, the interpreter and the run's folder stay visible where they lie in /tmp themselves.
 OWN = """
-kept=$1 left=$2 folder=$3; shift 3
-mount -t tmpfs none /mnt && mkdir /mnt/kept && mount --bind "$kept" /mnt/kept &&
-mount -t tmpfs -o mode=1777 none /tmp && mount -t tmpfs -o mode=1777 none /dev/shm &&
-mkdir -p "$kept" && mount --bind /mnt/kept "$kept" && cd "$folder" || exit 99
+left=$1 folder=$2; shift 2
+mount -t tmpfs none /mnt || exit 99
+for kept in $KEPT; do mkdir -p "/mnt$kept" && mount --bind "$kept" "/mnt$kept" || exit 99; done
+mount -t tmpfs -o mode=1777 none /tmp && mount -t tmpfs -o mode=1777 none /dev/shm || exit 99
+for kept in $KEPT; do mkdir -p "$kept" && mount --bind "/mnt$kept" "$kept" || exit 99; done
+cd "$folder" || exit 99
 "$@"; code=$?
-find /tmp /dev/shm -mindepth 1 -path "$kept" -prune -o \\( -type s -o -path '/dev/shm/*' \\) -print >"$left"
+set --
+for kept in $KEPT; do set -- "$@" -path "$kept" -prune -o; done
+find /tmp /dev/shm -mindepth 1 "$@" \\( -type s -o -path '/dev/shm/*' \\) -print >"$left"
 exit $code
 """
 
@@ -179,8 +184,9 @@ def run(
     command = ["bash", str(RECIPES / recipe), *words, *more]
     alone = can_be_alone()
     if alone:
-        command = ["unshare", "--mount", "sh", "-c", OWN, "sh", str(made), str(left), str(folder), *command]
-    env = environment(made, folder, accelerator, gpus) | dict(variables or {})
+        command = ["unshare", "--mount", "sh", "-c", OWN, "sh", str(left), str(folder), *command]
+    kept = dict.fromkeys(str(path) for path in (ROOT, Path(sys.prefix), made) if path.is_relative_to("/tmp"))
+    env = environment(made, folder, accelerator, gpus) | dict(variables or {}) | {"KEPT": " ".join(kept)}
     watch = Memory(meanwhile)
     watch.start()
     started = time.monotonic()
