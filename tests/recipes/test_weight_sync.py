@@ -1,6 +1,7 @@
 """The how-to on weight sync, on verl's trainer: a good run, and two in which the engine does not take the weights.
 
-With ``RECIPE_RECORD`` set, what the how-to's script reads of their metrics is kept in tests/support/weight_sync.
+With ``RECIPE_RECORD`` set, what the how-to's script reads of their metrics is kept in tests/support/weight_sync, and
+what it says of them is the output that the page shows.
 """
 
 import json
@@ -14,7 +15,8 @@ from tests.support import training
 
 KEPT = training.ROOT / "tests" / "support" / "weight_sync"
 READ = (weight_sync.DIFFERENCE, weight_sync.CORRELATION, weight_sync.SYNC, weight_sync.STEP, "critic/score/mean")
-STEPS = int(os.environ.get("STEPS") or 6)
+SHOWN = {"good": "weight_sync_good.txt", "kept_first": "weight_sync_bad.txt"}
+STEPS = int(os.environ.get("STEPS") or 20)
 NO_SYNC = {"VERL_ON_CPU_FAULT": "no-sync"}
 OWN_WEIGHTS = "actor_rollout_ref.rollout.load_format=safetensors"  # the engine starts with the model's real weights
 
@@ -30,6 +32,10 @@ def keep(run: training.Run, name: str) -> None:
         lines = [{"step": step["step"], "data": {key: step[key] for key in READ}} for step in run.metrics]
         KEPT.mkdir(exist_ok=True)
         (KEPT / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        if name in SHOWN:
+            said = "\n".join(weight_sync.report(weight_sync.read(KEPT / f"{name}.jsonl"))[1])
+            page = training.ROOT / "snippets" / "how_to" / SHOWN[name]
+            page.write_text(f"# [start:output]\n{said}\n# [end:output]\n")
 
 
 def judged(run: training.Run) -> tuple[int, list[str]]:
