@@ -13,16 +13,40 @@ from .versions import Versions
 
 Where = Literal["verl", "vllm", "compilation_config", "env", "container", "host", "sglang"]
 Goal = Literal[
-    "sleep", "graphs", "memory", "batching", "parallelism", "kernels", "communication", "devices",
-    "weight_sync", "training", "precision", "build", "host", "observe",
-]  # fmt: skip
+    "sleep",
+    "graphs",
+    "memory",
+    "batching",
+    "parallelism",
+    "kernels",
+    "communication",
+    "devices",
+    "weight_sync",
+    "training",
+    "precision",
+    "build",
+    "host",
+    "observe",
+]
 # What a job uses, as `verl_rocm/issues.py` tells from a dry run; `no_recipe`: whether it meets the issue does not
 # follow from its overrides.
 Use = Literal[
-    "graphs", "sleep", "sleep_pool", "sleep_without_pool", "parallel", "several_nodes", "custom_all_reduce_off",
-    "aiter", "fp8", "moe", "hybrid_model", "over_64_sequences", "over_8192_tokens", "nccl_checkpoint_engine",
+    "graphs",
+    "sleep",
+    "sleep_pool",
+    "sleep_without_pool",
+    "parallel",
+    "several_nodes",
+    "custom_all_reduce_off",
+    "aiter",
+    "fp8",
+    "moe",
+    "hybrid_model",
+    "over_64_sequences",
+    "over_8192_tokens",
+    "nccl_checkpoint_engine",
     "no_recipe",
-]  # fmt: skip
+]
 Confidence = Literal["confirmed", "reported", "unconfirmed"]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Value = bool | int | float | str | list[bool | int | float | str]

@@ -66,47 +66,109 @@ FROM_SLIME: list[tuple[str, str, str, int, Config]] = [
     ("zai-org/GLM-4.5-Air", "glm4.5-106B-A12B", "glm4_moe", 131072, {}),
     ("deepseek-ai/DeepSeek-V3", "deepseek-v3", "deepseek_v3", 163840, {}),
     ("moonshotai/Moonlight-16B-A3B", "moonlight", "deepseek_v3", 8192, {}),
-]  # fmt: skip
+]
 
 # Models whose numbers are the defaults of transformers' own class, which names them as its checkpoint.
 DEFAULTS: list[tuple[str, str, Config]] = [
-    ("zai-org/GLM-4.1V-9B-Thinking", "glm4v", {"architectures": ["Glm4vForConditionalGeneration"],
-     "text_config": {"max_position_embeddings": 65536, "rope_parameters": {
-         "rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 12, 12], "partial_rotary_factor": 0.5}}}),
+    (
+        "zai-org/GLM-4.1V-9B-Thinking",
+        "glm4v",
+        {
+            "architectures": ["Glm4vForConditionalGeneration"],
+            "text_config": {
+                "max_position_embeddings": 65536,
+                "rope_parameters": {
+                    "rope_type": "default",
+                    "rope_theta": 10000.0,
+                    "mrope_section": [8, 12, 12],
+                    "partial_rotary_factor": 0.5,
+                },
+            },
+        },
+    ),
     ("ByteDance-Seed/Seed-OSS-36B-Base", "seed_oss", {"architectures": ["SeedOssForCausalLM"]}),
     ("tencent/Hy3", "hy_v3", {"architectures": ["HYV3ForCausalLM"]}),
     # Written out, because vLLM reads this family with a class of its own that has no such defaults.
-    ("deepseek-ai/DeepSeek-V4-Flash", "deepseek_v4", {
-        "architectures": ["DeepseekV4ForCausalLM"], "num_hidden_layers": 43, "hidden_size": 4096, "vocab_size": 129280,
-        "num_attention_heads": 64, "num_key_value_heads": 1, "head_dim": 512, "q_lora_rank": 1024, "o_lora_rank": 1024,
-        "o_groups": 8, "qk_rope_head_dim": 64, "n_routed_experts": 256, "n_shared_experts": 1, "num_hash_layers": 3,
-        "num_experts_per_tok": 6, "moe_intermediate_size": 2048, "norm_topk_prob": True, "swiglu_limit": 10.0,
-        "routed_scaling_factor": 1.5, "scoring_func": "sqrtsoftplus", "sliding_window": 128, "index_n_heads": 64,
-        "index_head_dim": 128, "index_topk": 512, "hc_mult": 4, "hc_sinkhorn_iters": 20, "hc_eps": 1e-06,
-        "rms_norm_eps": 1e-06, "hidden_act": "silu", "max_position_embeddings": 1048576, "tie_word_embeddings": False,
-        "torch_dtype": "bfloat16"}),
-]  # fmt: skip
+    (
+        "deepseek-ai/DeepSeek-V4-Flash",
+        "deepseek_v4",
+        {
+            "architectures": ["DeepseekV4ForCausalLM"],
+            "num_hidden_layers": 43,
+            "hidden_size": 4096,
+            "vocab_size": 129280,
+            "num_attention_heads": 64,
+            "num_key_value_heads": 1,
+            "head_dim": 512,
+            "q_lora_rank": 1024,
+            "o_lora_rank": 1024,
+            "o_groups": 8,
+            "qk_rope_head_dim": 64,
+            "n_routed_experts": 256,
+            "n_shared_experts": 1,
+            "num_hash_layers": 3,
+            "num_experts_per_tok": 6,
+            "moe_intermediate_size": 2048,
+            "norm_topk_prob": True,
+            "swiglu_limit": 10.0,
+            "routed_scaling_factor": 1.5,
+            "scoring_func": "sqrtsoftplus",
+            "sliding_window": 128,
+            "index_n_heads": 64,
+            "index_head_dim": 128,
+            "index_topk": 512,
+            "hc_mult": 4,
+            "hc_sinkhorn_iters": 20,
+            "hc_eps": 1e-06,
+            "rms_norm_eps": 1e-06,
+            "hidden_act": "silu",
+            "max_position_embeddings": 1048576,
+            "tie_word_embeddings": False,
+            "torch_dtype": "bfloat16",
+        },
+    ),
+]
 
 ARCHITECTURES = {
-    "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM", "qwen3_moe": "Qwen3MoeForCausalLM",
-    "qwen3_next": "Qwen3NextForCausalLM", "qwen3_vl": "Qwen3VLForConditionalGeneration",
-    "qwen3_vl_moe": "Qwen3VLMoeForConditionalGeneration", "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
-    "qwen3_5": "Qwen3_5ForConditionalGeneration", "qwen3_5_moe": "Qwen3_5MoeForConditionalGeneration",
-    "llama": "LlamaForCausalLM", "mimo": "MiMoForCausalLM", "glm4": "Glm4ForCausalLM", "glm4_moe": "Glm4MoeForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
+    "qwen3_next": "Qwen3NextForCausalLM",
+    "qwen3_vl": "Qwen3VLForConditionalGeneration",
+    "qwen3_vl_moe": "Qwen3VLMoeForConditionalGeneration",
+    "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
+    "qwen3_5": "Qwen3_5ForConditionalGeneration",
+    "qwen3_5_moe": "Qwen3_5MoeForConditionalGeneration",
+    "llama": "LlamaForCausalLM",
+    "mimo": "MiMoForCausalLM",
+    "glm4": "Glm4ForCausalLM",
+    "glm4_moe": "Glm4MoeForCausalLM",
     "deepseek_v3": "DeepseekV3ForCausalLM",
-}  # fmt: skip
+}
 # Megatron's argument -> Hugging Face's name
 NAMES = {
-    "num-layers": "num_hidden_layers", "hidden-size": "hidden_size", "ffn-hidden-size": "intermediate_size",
-    "num-attention-heads": "num_attention_heads", "num-query-groups": "num_key_value_heads", "kv-channels": "head_dim",
-    "vocab-size": "vocab_size", "rotary-base": "rope_theta", "norm-epsilon": "rms_norm_eps",
-    "num-experts": "num_experts", "moe-router-topk": "num_experts_per_tok",
+    "num-layers": "num_hidden_layers",
+    "hidden-size": "hidden_size",
+    "ffn-hidden-size": "intermediate_size",
+    "num-attention-heads": "num_attention_heads",
+    "num-query-groups": "num_key_value_heads",
+    "kv-channels": "head_dim",
+    "vocab-size": "vocab_size",
+    "rotary-base": "rope_theta",
+    "norm-epsilon": "rms_norm_eps",
+    "num-experts": "num_experts",
+    "moe-router-topk": "num_experts_per_tok",
     "moe-ffn-hidden-size": "moe_intermediate_size",
     "moe-shared-expert-intermediate-size": "shared_expert_intermediate_size",
-    "q-lora-rank": "q_lora_rank", "kv-lora-rank": "kv_lora_rank", "qk-head-dim": "qk_nope_head_dim",
-    "qk-pos-emb-head-dim": "qk_rope_head_dim", "v-head-dim": "v_head_dim", "moe-router-num-groups": "n_group",
-    "moe-router-group-topk": "topk_group", "moe-router-topk-scaling-factor": "routed_scaling_factor",
-}  # fmt: skip
+    "q-lora-rank": "q_lora_rank",
+    "kv-lora-rank": "kv_lora_rank",
+    "qk-head-dim": "qk_nope_head_dim",
+    "qk-pos-emb-head-dim": "qk_rope_head_dim",
+    "v-head-dim": "v_head_dim",
+    "moe-router-num-groups": "n_group",
+    "moe-router-group-topk": "topk_group",
+    "moe-router-topk-scaling-factor": "routed_scaling_factor",
+}
 
 
 def arguments(script: Path) -> dict[str, str]:
@@ -131,14 +193,21 @@ def _number(text: str) -> int | float:
 def translate(given: dict[str, str], family: str, context: int) -> Config:
     """Hugging Face's config of a language model from Megatron's arguments."""
     made: Config = {new: _number(given[old]) for old, new in NAMES.items() if old in given}
-    made |= {"model_type": family, "max_position_embeddings": context, "torch_dtype": "bfloat16",
-             "tie_word_embeddings": "untie-embeddings-and-output-weights" not in given}  # fmt: skip
+    made |= {
+        "model_type": family,
+        "max_position_embeddings": context,
+        "torch_dtype": "bfloat16",
+        "tie_word_embeddings": "untie-embeddings-and-output-weights" not in given,
+    }
     made.setdefault("num_key_value_heads", made["num_attention_heads"])
     if family == "deepseek_v3":
         shared = made.pop("shared_expert_intermediate_size") // made["moe_intermediate_size"]
-        made |= {"n_routed_experts": made.pop("num_experts"), "n_shared_experts": shared,
-                 "q_lora_rank": made.get("q_lora_rank"),
-                 "first_k_dense_replace": given["moe-layer-freq"].replace(" ", "").count("0")}  # fmt: skip
+        made |= {
+            "n_routed_experts": made.pop("num_experts"),
+            "n_shared_experts": shared,
+            "q_lora_rank": made.get("q_lora_rank"),
+            "first_k_dense_replace": given["moe-layer-freq"].replace(" ", "").count("0"),
+        }
         made.pop("head_dim")
     if family == "glm4_moe":
         shared = made.pop("shared_expert_intermediate_size") // made["moe_intermediate_size"]
@@ -161,62 +230,181 @@ def nested(text: Config, family: str) -> Config:
         rope["partial_rotary_factor"] = text["partial_rotary_factor"]
     text = text | {"model_type": f"{family}_text", "rope_parameters": rope}
     vision = {"out_hidden_size": text["hidden_size"]}
-    return {"model_type": family, "tie_word_embeddings": text["tie_word_embeddings"], "text_config": text,
-            "vision_config": vision}  # fmt: skip
+    return {
+        "model_type": family,
+        "tie_word_embeddings": text["tie_word_embeddings"],
+        "text_config": text,
+        "vision_config": vision,
+    }
 
 
 def qwen35(family: str, layers: int, size: int, heads: int, kv: int, values: int, more: Config) -> Config:
     """A Qwen3.5 config: what its sizes share, and ``more``."""
     text: Config = {
-        "num_hidden_layers": layers, "hidden_size": size, "num_attention_heads": heads, "num_key_value_heads": kv,
-        "linear_num_value_heads": values, "head_dim": 256, "vocab_size": 248320, "max_position_embeddings": 262144,
-        "rope_theta": 10000000, "partial_rotary_factor": 0.25, "full_attention_interval": 4, "rms_norm_eps": 1e-06,
-        "intermediate_size": more.get("moe_intermediate_size", 0), "tie_word_embeddings": False,
-    }  # fmt: skip
+        "num_hidden_layers": layers,
+        "hidden_size": size,
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv,
+        "linear_num_value_heads": values,
+        "head_dim": 256,
+        "vocab_size": 248320,
+        "max_position_embeddings": 262144,
+        "rope_theta": 10000000,
+        "partial_rotary_factor": 0.25,
+        "full_attention_interval": 4,
+        "rms_norm_eps": 1e-06,
+        "intermediate_size": more.get("moe_intermediate_size", 0),
+        "tie_word_embeddings": False,
+    }
     return nested(text | more, family) | {"architectures": [ARCHITECTURES[family]]}
 
 
 # Numbers that neither has: config.json of the model on its hub, as its authors' papers and cards give them.
 TYPED: list[tuple[str, str, Config]] = [
-    ("deepseek-ai/deepseek-llm-7b-chat", "DeepSeek LLM paper, arXiv 2401.02954, table 2", {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "num_hidden_layers": 30, "hidden_size": 4096,
-        "num_attention_heads": 32, "num_key_value_heads": 32, "intermediate_size": 11008, "vocab_size": 102400,
-        "max_position_embeddings": 4096, "tie_word_embeddings": False, "rms_norm_eps": 1e-06}),
-    ("mistralai/Mistral-Nemo-Instruct-2407", "model card: 40 layers, dim 5120, head dim 128, 32 heads, 8 kv", {
-        "architectures": ["MistralForCausalLM"], "model_type": "mistral", "num_hidden_layers": 40, "hidden_size": 5120,
-        "head_dim": 128, "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
-        "vocab_size": 131072, "max_position_embeddings": 131072, "tie_word_embeddings": False, "rope_theta": 1000000.0,
-        "sliding_window": None}),
-    ("openai/gpt-oss-20b", "model card, arXiv 2508.10925: 24 layers, 2880, 64 heads, 8 kv, 32 experts, 4 active", {
-        "architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "num_hidden_layers": 24, "hidden_size": 2880,
-        "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "intermediate_size": 2880,
-        "num_local_experts": 32, "num_experts_per_tok": 4, "vocab_size": 201088, "max_position_embeddings": 131072,
-        "sliding_window": 128}),
-    ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "NVIDIA-NeMo/Megatron-Bridge 067f987, recipes/nemotronh/h100/"
-     "nemotron_3_nano.py, and tests/unit_tests/models/nemotronh/test_nemotron_h_bridge.py for the Mamba layers", {
-        "architectures": ["NemotronHForCausalLM"], "model_type": "nemotron_h", "num_hidden_layers": 52,
-        "hybrid_override_pattern": "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME", "hidden_size": 2688,
-        "num_attention_heads": 32, "num_key_value_heads": 2, "head_dim": 128, "intermediate_size": 1856,
-        "n_routed_experts": 128, "n_shared_experts": 1, "num_experts_per_tok": 6, "moe_intermediate_size": 1856,
-        "moe_shared_expert_intermediate_size": 3712, "mamba_num_heads": 64, "mamba_head_dim": 64, "n_groups": 8,
-        "ssm_state_size": 128, "conv_kernel": 4, "vocab_size": 131072, "max_position_embeddings": 262144,
-        "tie_word_embeddings": False}),
-    ("Qwen/Qwen2.5-72B-Instruct", "Qwen2.5 technical report, arXiv 2412.15115, table 1: 80 layers, 64 and 8 heads", {
-        "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "num_hidden_layers": 80, "hidden_size": 8192,
-        "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 29568, "vocab_size": 152064,
-        "max_position_embeddings": 32768, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0,
-        "tie_word_embeddings": False}),
-    ("Qwen/Qwen3.5-397B-A17B", "NVIDIA-NeMo/Megatron-Bridge 067f987df, models/qwen_vl/qwen35_vl_provider.py", qwen35(
-        "qwen3_5_moe", 60, 4096, 32, 2, 64, {"num_experts": 512, "num_experts_per_tok": 10,
-                                             "moe_intermediate_size": 1024,
-                                             "shared_expert_intermediate_size": 1024})),
-    ("Qwen/Qwen3.5-122B-A10B", "model card; the numbers add up to the stated 122 billion parameters", qwen35(
-        "qwen3_5_moe", 48, 3072, 32, 2, 64, {"num_experts": 256, "num_experts_per_tok": 8,
-                                             "moe_intermediate_size": 1024,
-                                             "shared_expert_intermediate_size": 1024})),
-    ("Qwen/Qwen3.5-2B", "model card; the numbers add up to the stated 2 billion parameters", qwen35(
-        "qwen3_5", 24, 2048, 8, 2, 16, {"intermediate_size": 6144, "tie_word_embeddings": True})),
-]  # fmt: skip
+    (
+        "deepseek-ai/deepseek-llm-7b-chat",
+        "DeepSeek LLM paper, arXiv 2401.02954, table 2",
+        {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "num_hidden_layers": 30,
+            "hidden_size": 4096,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 32,
+            "intermediate_size": 11008,
+            "vocab_size": 102400,
+            "max_position_embeddings": 4096,
+            "tie_word_embeddings": False,
+            "rms_norm_eps": 1e-06,
+        },
+    ),
+    (
+        "mistralai/Mistral-Nemo-Instruct-2407",
+        "model card: 40 layers, dim 5120, head dim 128, 32 heads, 8 kv",
+        {
+            "architectures": ["MistralForCausalLM"],
+            "model_type": "mistral",
+            "num_hidden_layers": 40,
+            "hidden_size": 5120,
+            "head_dim": 128,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "intermediate_size": 14336,
+            "vocab_size": 131072,
+            "max_position_embeddings": 131072,
+            "tie_word_embeddings": False,
+            "rope_theta": 1000000.0,
+            "sliding_window": None,
+        },
+    ),
+    (
+        "openai/gpt-oss-20b",
+        "model card, arXiv 2508.10925: 24 layers, 2880, 64 heads, 8 kv, 32 experts, 4 active",
+        {
+            "architectures": ["GptOssForCausalLM"],
+            "model_type": "gpt_oss",
+            "num_hidden_layers": 24,
+            "hidden_size": 2880,
+            "num_attention_heads": 64,
+            "num_key_value_heads": 8,
+            "head_dim": 64,
+            "intermediate_size": 2880,
+            "num_local_experts": 32,
+            "num_experts_per_tok": 4,
+            "vocab_size": 201088,
+            "max_position_embeddings": 131072,
+            "sliding_window": 128,
+        },
+    ),
+    (
+        "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
+        "NVIDIA-NeMo/Megatron-Bridge 067f987, recipes/nemotronh/h100/"
+        "nemotron_3_nano.py, and tests/unit_tests/models/nemotronh/test_nemotron_h_bridge.py for the Mamba layers",
+        {
+            "architectures": ["NemotronHForCausalLM"],
+            "model_type": "nemotron_h",
+            "num_hidden_layers": 52,
+            "hybrid_override_pattern": "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME",
+            "hidden_size": 2688,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 2,
+            "head_dim": 128,
+            "intermediate_size": 1856,
+            "n_routed_experts": 128,
+            "n_shared_experts": 1,
+            "num_experts_per_tok": 6,
+            "moe_intermediate_size": 1856,
+            "moe_shared_expert_intermediate_size": 3712,
+            "mamba_num_heads": 64,
+            "mamba_head_dim": 64,
+            "n_groups": 8,
+            "ssm_state_size": 128,
+            "conv_kernel": 4,
+            "vocab_size": 131072,
+            "max_position_embeddings": 262144,
+            "tie_word_embeddings": False,
+        },
+    ),
+    (
+        "Qwen/Qwen2.5-72B-Instruct",
+        "Qwen2.5 technical report, arXiv 2412.15115, table 1: 80 layers, 64 and 8 heads",
+        {
+            "architectures": ["Qwen2ForCausalLM"],
+            "model_type": "qwen2",
+            "num_hidden_layers": 80,
+            "hidden_size": 8192,
+            "num_attention_heads": 64,
+            "num_key_value_heads": 8,
+            "intermediate_size": 29568,
+            "vocab_size": 152064,
+            "max_position_embeddings": 32768,
+            "rms_norm_eps": 1e-06,
+            "rope_theta": 1000000.0,
+            "tie_word_embeddings": False,
+        },
+    ),
+    (
+        "Qwen/Qwen3.5-397B-A17B",
+        "NVIDIA-NeMo/Megatron-Bridge 067f987df, models/qwen_vl/qwen35_vl_provider.py",
+        qwen35(
+            "qwen3_5_moe",
+            60,
+            4096,
+            32,
+            2,
+            64,
+            {
+                "num_experts": 512,
+                "num_experts_per_tok": 10,
+                "moe_intermediate_size": 1024,
+                "shared_expert_intermediate_size": 1024,
+            },
+        ),
+    ),
+    (
+        "Qwen/Qwen3.5-122B-A10B",
+        "model card; the numbers add up to the stated 122 billion parameters",
+        qwen35(
+            "qwen3_5_moe",
+            48,
+            3072,
+            32,
+            2,
+            64,
+            {
+                "num_experts": 256,
+                "num_experts_per_tok": 8,
+                "moe_intermediate_size": 1024,
+                "shared_expert_intermediate_size": 1024,
+            },
+        ),
+    ),
+    (
+        "Qwen/Qwen3.5-2B",
+        "model card; the numbers add up to the stated 2 billion parameters",
+        qwen35("qwen3_5", 24, 2048, 8, 2, 16, {"intermediate_size": 6144, "tie_word_embeddings": True}),
+    ),
+]
 
 
 # transformers' default of the class that names this checkpoint as its own.
@@ -273,8 +461,12 @@ def models(slime: Path, xinference: Path) -> dict[str, Config]:
         if name in DEFAULT_LENGTHS:
             entry["context"] = {"note": f"default of transformers {TRANSFORMERS}, models/{DEFAULT_LENGTHS[name]}"}
         elif "context" not in entry and stated == length:
-            entry["context"] = {"repo": "xorbitsai/inference", "commit": at["xinference"], "file": FAMILIES,
-                                "line": line}  # fmt: skip
+            entry["context"] = {
+                "repo": "xorbitsai/inference",
+                "commit": at["xinference"],
+                "file": FAMILIES,
+                "line": line,
+            }
     return made
 
 
@@ -282,8 +474,10 @@ def main() -> int:
     """Write all files anew."""
     slime, xinference = (Path(word).resolve() for word in [*sys.argv[1:], "", ""][:2])
     if len(sys.argv) != 3 or not (slime / "scripts/models").is_dir() or not (xinference / FAMILIES).is_file():
-        print("model_configs: give checkouts of THUDM/slime and xorbitsai/inference: model_configs.py DIR DIR",
-              file=sys.stderr)  # fmt: skip
+        print(
+            "model_configs: give checkouts of THUDM/slime and xorbitsai/inference: model_configs.py DIR DIR",
+            file=sys.stderr,
+        )
         return 2
     made = models(slime, xinference)
     TARGET.mkdir(exist_ok=True)

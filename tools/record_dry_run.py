@@ -43,29 +43,47 @@ def run_of(versions: dict[str, str], started: datetime) -> records.Run:
     """What the record says of the machine: a CPU, whatever GPU was named."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = records.Machine(
-        accelerator="cpu", name=platform.processor() or platform.machine(), count=os.cpu_count() or 1,
-        arch=platform.machine(), memory_gib=round(memory, 1), kernel=platform.release(),
-    )  # fmt: skip
+        accelerator="cpu",
+        name=platform.processor() or platform.machine(),
+        count=os.cpu_count() or 1,
+        arch=platform.machine(),
+        memory_gib=round(memory, 1),
+        kernel=platform.release(),
+    )
     software = records.Software(
-        python=versions["python"], torch=versions["torch"], vllm=versions["vllm"], verl=versions["verl"],
-        ray=versions["ray"], transformers=versions["transformers"],
-    )  # fmt: skip
+        python=versions["python"],
+        torch=versions["torch"],
+        vllm=versions["vllm"],
+        verl=versions["verl"],
+        ray=versions["ray"],
+        transformers=versions["transformers"],
+    )
     return records.Run(
-        started=started, ended=datetime.now(UTC), machine=machine, software=software,
-        commit=git("rev-parse", "HEAD") or None, clean=not git("status", "--porcelain"),
-    )  # fmt: skip
+        started=started,
+        ended=datetime.now(UTC),
+        machine=machine,
+        software=software,
+        commit=git("rev-parse", "HEAD") or None,
+        clean=not git("status", "--porcelain"),
+    )
 
 
 def outcome(run: str, region: Region, made: list[dict[str, Any]]) -> records.Result:
     """The result of one region on the GPUs of one arch."""
     refused = [f"{item['gpu']['name']}: {item['problem']['message']}" for item in made if "problem" in item]
     return records.Result(
-        run=run, status="failed" if refused else "passed", level="dry run", reason=refused[0] if refused else None,
-        seconds=sum(item["seconds"] for item in made), setup_seconds=0.0, sha256=region.sha256,
-        rest_sha256=region.rest_sha256, file_sha256=region.file_sha256,
+        run=run,
+        status="failed" if refused else "passed",
+        level="dry run",
+        reason=refused[0] if refused else None,
+        seconds=sum(item["seconds"] for item in made),
+        setup_seconds=0.0,
+        sha256=region.sha256,
+        rest_sha256=region.rest_sha256,
+        file_sha256=region.file_sha256,
         passed={"gpu": ", ".join(item["gpu"]["name"] for item in made)},
         measured={} if refused else {"largest_graph_sequences": float(made[0]["graphs"]["max"])},
-    )  # fmt: skip
+    )
 
 
 def record() -> list[Path]:

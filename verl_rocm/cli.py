@@ -45,9 +45,17 @@ def dry_run(
     from verl_rocm import dryrun
 
     asked = dryrun.Asked(
-        overrides=overrides or [], gpus=gpu.split(","), count=gpus, nodes=nodes, model=model, rocm=rocm, vllm=vllm,
-        script=script, compare=compare, trust=trust_script,
-    )  # fmt: skip
+        overrides=overrides or [],
+        gpus=gpu.split(","),
+        count=gpus,
+        nodes=nodes,
+        model=model,
+        rocm=rocm,
+        vllm=vllm,
+        script=script,
+        compare=compare,
+        trust=trust_script,
+    )
     raise typer.Exit(dryrun.list_models() if models else dryrun.run(asked, as_json=json_, every=every))
 
 

@@ -31,5 +31,12 @@ def identity(name: str, count: int) -> dict[str, Any]:
         near = difflib.get_close_matches(name.upper(), all_known, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise UnknownGpu(f"GPU {name!r} is not known: {hint}known are {', '.join(all_known)}")
-    return {"name": found["name"], "arch": found["arch"], "memory_gib": found["memory_gib"], "pci": found["pci"][0],
-            "compute_units": found["compute_units"], "fp8": found["fp8"], "count": count}  # fmt: skip
+    return {
+        "name": found["name"],
+        "arch": found["arch"],
+        "memory_gib": found["memory_gib"],
+        "pci": found["pci"][0],
+        "compute_units": found["compute_units"],
+        "fp8": found["fp8"],
+        "count": count,
+    }

@@ -53,8 +53,15 @@ def journey(result: Result, every: bool) -> Table:
         why = mark(row)
         if not every and row["override"] is None and why in ("", "not sent", "not read back"):
             continue
-        table.add_row(row["argument"], short(row["override"]), short(row["verl"]), sent(row), short(row["vllm"]), why,
-                      style="bold" if why else "")  # fmt: skip
+        table.add_row(
+            row["argument"],
+            short(row["override"]),
+            short(row["verl"]),
+            sent(row),
+            short(row["vllm"]),
+            why,
+            style="bold" if why else "",
+        )
     return table
 
 
@@ -66,10 +73,16 @@ def chosen(result: Result) -> Table:
     table.add_column("what", no_wrap=True)
     table.add_column("value", overflow="fold")
     sizes, graphs, run = result["sizes"], result["graphs"], result["runner"]
-    table.add_row("engines", f"{sizes['replicas']}, each on {sizes['gpus_of_one_engine']} GPU(s); {sizes['nodes']} x "
-                  f"{sizes['gpus_per_node']} {result['gpu']['name']}")  # fmt: skip
-    table.add_row("graphs", f"{graphs['mode']}, up to {graphs['max']} sequences ({len(graphs['sizes'])} sizes), "
-                  f"compilation {graphs['compilation']}")  # fmt: skip
+    table.add_row(
+        "engines",
+        f"{sizes['replicas']}, each on {sizes['gpus_of_one_engine']} GPU(s); {sizes['nodes']} x "
+        f"{sizes['gpus_per_node']} {result['gpu']['name']}",
+    )
+    table.add_row(
+        "graphs",
+        f"{graphs['mode']}, up to {graphs['max']} sequences ({len(graphs['sizes'])} sizes), "
+        f"compilation {graphs['compilation']}",
+    )
     for row in result["attention"]:
         label = (
             "AITER not installed" if not row["aiter"] else "AITER, switch " + (row["VLLM_ROCM_USE_AITER"] or "unset")
@@ -80,8 +93,11 @@ def chosen(result: Result) -> Table:
         "execution", f"{run['executor']}, {run['worker'].rpartition('.')[2]}, model runner {run['model_runner']}"
     )
     table.add_row("FP8 format", result["gpu"]["fp8"])
-    table.add_row("sleep", f"{result['sleep']['mode']}, pool {'on' if result['sleep']['pool'] else 'off'}, level "
-                  f"{result['sleep']['level'] or 'none'}")  # fmt: skip
+    table.add_row(
+        "sleep",
+        f"{result['sleep']['mode']}, pool {'on' if result['sleep']['pool'] else 'off'}, level "
+        f"{result['sleep']['level'] or 'none'}",
+    )
     sent_names = [f"{key}={value}" for key, value in result["environment"].items() if not key.startswith("HCCL")]
     table.add_row("environment", " ".join(sent_names))
     return table

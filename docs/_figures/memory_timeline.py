@@ -65,8 +65,16 @@ def draw(data: dict[str, Any], theme: str, path: Path) -> None:
     """Write one variant as SVG."""
     paper, ink = THEMES[theme]
     part, total = sizes(data), totals(data)
-    style = {"svg.fonttype": "none", "svg.hashsalt": "memory-timeline", "font.family": "sans-serif", "font.size": 8.5,
-             "text.color": ink, "axes.edgecolor": ink, "axes.labelcolor": ink, "xtick.color": ink}  # fmt: skip
+    style = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "memory-timeline",
+        "font.family": "sans-serif",
+        "font.size": 8.5,
+        "text.color": ink,
+        "axes.edgecolor": ink,
+        "axes.labelcolor": ink,
+        "xtick.color": ink,
+    }
     with plt.rc_context(style):
         figure, axes = plt.subplots(figsize=(WIDTH, HEIGHT), facecolor=paper)
         axes.set_facecolor(paper)

@@ -39,9 +39,17 @@ def conditions(run: dict[str, Any]) -> str:
 def draw(run: dict[str, Any], theme: str, path: Path) -> None:
     """Write one variant as SVG."""
     paper, ink, line = THEMES[theme]
-    style = {"svg.fonttype": "none", "svg.hashsalt": "reward-curve", "font.family": "sans-serif", "font.size": 8.5,
-             "text.color": ink, "axes.edgecolor": ink, "axes.labelcolor": ink, "xtick.color": ink,
-             "ytick.color": ink}  # fmt: skip
+    style = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "reward-curve",
+        "font.family": "sans-serif",
+        "font.size": 8.5,
+        "text.color": ink,
+        "axes.edgecolor": ink,
+        "axes.labelcolor": ink,
+        "xtick.color": ink,
+        "ytick.color": ink,
+    }
     with plt.rc_context(style):
         figure, axes = plt.subplots(figsize=(4.8, 2.8), facecolor=paper)
         axes.set_facecolor(paper)

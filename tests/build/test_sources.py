@@ -40,13 +40,17 @@ def test_what_counts_as_reading_a_variable(tmp_path: Path) -> None:
     (tmp_path / "cmake" / "deep" / "x.cmake").write_text("$ENV{IN_CMAKE}")
     (tmp_path / "other.py").write_text('import os\nos.getenv("ELSEWHERE")')
     assert reads(tmp_path) == {
-        "A_GET": "setup.py", "B_GETENV": "setup.py", "C_INDEX": "setup.py",
+        "A_GET": "setup.py",
+        "B_GETENV": "setup.py",
+        "C_INDEX": "setup.py",
         "D_ENVS": "setup.py, through vllm/envs.py",
         "ROCM_HOME": "setup.py, through torch.utils.cpp_extension",
         "ROCM_PATH": "setup.py, through torch.utils.cpp_extension",
         "SETUPTOOLS_SCM_PRETEND_VERSION": "setup.py, through setuptools_scm",
-        "A_DEFINED": "CMakeLists.txt", "C_READ": "CMakeLists.txt", "IN_CMAKE": "cmake/deep/x.cmake",
-    }  # fmt: skip
+        "A_DEFINED": "CMakeLists.txt",
+        "C_READ": "CMakeLists.txt",
+        "IN_CMAKE": "cmake/deep/x.cmake",
+    }
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,13 @@ def test_area():
     pass
 """
 MACHINE = records.Machine(
-    accelerator="cpu", name="a CPU", count=2, arch="x86_64", memory_gib=24.0, kernel="6.1",
-)  # fmt: skip
+    accelerator="cpu",
+    name="a CPU",
+    count=2,
+    arch="x86_64",
+    memory_gib=24.0,
+    kernel="6.1",
+)
 SOFTWARE = records.Software(python="3.11.7", torch="2.13.0", vllm="0.30.0")
 WARNING = re.compile(r"WARNING: (?P<text>.*) \[(?P<type>[\w.]+)\]$")
 
@@ -113,11 +118,19 @@ class Guide:
         warnings = io.StringIO()
         with docutils_namespace():
             app = Sphinx(
-                self.root, self.root, self.root / "build" / builder, self.root / "build" / f"{builder}-doctrees",
-                builder, status=io.StringIO(), warning=warnings, freshenv=fresh, warningiserror=True,
-                exception_on_warning=False, parallel=parallel,
+                self.root,
+                self.root,
+                self.root / "build" / builder,
+                self.root / "build" / f"{builder}-doctrees",
+                builder,
+                status=io.StringIO(),
+                warning=warnings,
+                freshenv=fresh,
+                warningiserror=True,
+                exception_on_warning=False,
+                parallel=parallel,
                 confoverrides={"exclude_patterns": ["build", "snippets", "tests"]},
-            )  # fmt: skip
+            )
             self.read = []
             app.connect("env-before-read-docs", lambda app, env, docnames: self.read.extend(docnames))
             app.build()

@@ -57,16 +57,16 @@ def test_a_sound_image_loads(tmp_path: Path) -> None:
     [
         ("org/first:v1", "org/first", "'org/first' names no tag; add one, or set published = false"),
         ("org/first:v1", "localhost:5000/first", "'localhost:5000/first' names no tag"),
-        ("[\"gfx942\"]", "[\"gfx1\"]", "field 'archs.0' is 'gfx1'"),
-        ("[\"gfx942\"]", "[\"gfx9ff\"]", "archs: arch 'gfx9ff' is in gpus.toml no more"),
-        ("[\"gfx942\"]", "[]", "field 'archs' needs at least 1"),
-        ("issue = \"full\"", "issue = \"none\"", "names 'none', which is no known issue"),
-        ("see = [\"full\"]", "see = [\"none\"]", "names 'none', which is no known issue"),
+        ('["gfx942"]', '["gfx1"]', "field 'archs.0' is 'gfx1'"),
+        ('["gfx942"]', '["gfx9ff"]', "archs: arch 'gfx9ff' is in gpus.toml no more"),
+        ('["gfx942"]', "[]", "field 'archs' needs at least 1"),
+        ('issue = "full"', 'issue = "none"', "names 'none', which is no known issue"),
+        ('see = ["full"]', 'see = ["none"]', "names 'none', which is no known issue"),
         (PROOF, "", "field 'evidence' is missing"),
-        ("rocm = \"7.2\"", "rocm = \"7.2\"\nrom = 1", "unknown field 'rom'"),
+        ('rocm = "7.2"', 'rocm = "7.2"\nrom = 1', "unknown field 'rom'"),
         ("built from another", "built from one file", "all positions have the same value"),
     ],
-)  # fmt: skip
+)
 def test_a_planted_fault_is_one_line(tmp_path: Path, old: str, new: str, says: str) -> None:
     assert old in IMAGE
     folder = write(tmp_path)

@@ -37,11 +37,19 @@ def test_contains(spec: str, version: str, inside: bool) -> None:
 @pytest.mark.parametrize(
     ("spec", "nothing"),
     [
-        (">=2,<1", True), ("==1.0,!=1.0", True), (">1,<1", True), ("==1.2.*,>=1.3", True), ("<=1,>1", True),
-        (">=1,<2", False), ("==1.0", False), (">=1,<=1", False), ("!=1.0", False), (">=6.4.0,<6.4.1", False),
+        (">=2,<1", True),
+        ("==1.0,!=1.0", True),
+        (">1,<1", True),
+        ("==1.2.*,>=1.3", True),
+        ("<=1,>1", True),
+        (">=1,<2", False),
+        ("==1.0", False),
+        (">=1,<=1", False),
+        ("!=1.0", False),
+        (">=6.4.0,<6.4.1", False),
         ("~=2.1", False),
     ],
-)  # fmt: skip
+)
 def test_empty(spec: str, nothing: bool) -> None:
     assert empty(spec) is nothing
 
@@ -80,10 +88,19 @@ def test_releases_in_a_range() -> None:
 
 
 ISSUE = {
-    "id": "a", "title": "t", "symptom": "s", "sees": "s", "cause": "c", "tell": "t", "fixes": [{"text": "f"}],
-    "confidence": "reported", "evidence": [{"type": "issue", "repo": "a/b", "number": 1, "read": "2026-11-01"}],
-    "checked": "2026-11-01", "versions": {"vllm": "<0.25.1"}, "gone": [{"vllm": ">=0.25.1"}, {"rocm": ">=7.14"}],
-}  # fmt: skip
+    "id": "a",
+    "title": "t",
+    "symptom": "s",
+    "sees": "s",
+    "cause": "c",
+    "tell": "t",
+    "fixes": [{"text": "f"}],
+    "confidence": "reported",
+    "evidence": [{"type": "issue", "repo": "a/b", "number": 1, "read": "2026-11-01"}],
+    "checked": "2026-11-01",
+    "versions": {"vllm": "<0.25.1"},
+    "gone": [{"vllm": ">=0.25.1"}, {"rocm": ">=7.14"}],
+}
 
 
 @pytest.mark.parametrize(
@@ -110,10 +127,19 @@ def test_an_issue_ends_with_any_of_gone(installed: dict[str, str | None], says: 
         ("vllm", "dtype", "bfloat16", "dtype='bfloat16'"),
         ("host", "NUMA balancing", "sudo sysctl kernel.numa_balancing=0", "sudo sysctl kernel.numa_balancing=0"),
     ],
-)  # fmt: skip
+)
 def test_the_line_to_paste(where: str, name: str, value: object, line: str) -> None:
-    knob = Knob.model_validate({
-        "id": "a", "name": name, "where": where, "read_by": "x", "what": "w", "kind": "str", "checked": "2026-11-01",
-        "default": [{"value": "unset", "set_by": "nobody"}], "evidence": ISSUE["evidence"],
-    })  # fmt: skip
+    knob = Knob.model_validate(
+        {
+            "id": "a",
+            "name": name,
+            "where": where,
+            "read_by": "x",
+            "what": "w",
+            "kind": "str",
+            "checked": "2026-11-01",
+            "default": [{"value": "unset", "set_by": "nobody"}],
+            "evidence": ISSUE["evidence"],
+        }
+    )
     assert knob.paste(value) == line  # type: ignore[arg-type]

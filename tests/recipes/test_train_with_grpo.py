@@ -10,10 +10,13 @@ def test_the_lesson_ends_with_a_curve() -> None:
     folder = made / "run"
     metrics = folder / "out" / "metrics-1.jsonl"
     run = training.run(
-        "../../tutorial/train_with_grpo.sh", made, folder, steps=2,
+        "../../tutorial/train_with_grpo.sh",
+        made,
+        folder,
+        steps=2,
         more=[f"hydra.run.dir={folder / 'hydra'}", "trainer.save_freq=-1"],
         variables={"VERL_FILE_LOGGER_PATH": str(metrics)},
-    )  # fmt: skip
+    )
     assert run.code == 0, run.tail()
     assert run.output.splitlines()[-1] == "verdict: rollout and actor agree at every step"
     assert [json.loads(line)["step"] for line in metrics.open()] == [1, 2]

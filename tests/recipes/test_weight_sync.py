@@ -52,8 +52,9 @@ def test_a_good_run(made: Path) -> None:
 @pytest.mark.parametrize(("name", "more", "agree"), [("never_loaded", [], 0), ("kept_first", [OWN_WEIGHTS], 1)])
 def test_an_engine_that_does_not_take_the_weights(made: Path, name: str, more: list[str], agree: int) -> None:
     steps = STEPS if agree else 2
-    run = training.run("grpo.sh", made, made / name, steps=steps, more=[*more, "trainer.save_freq=-1"],
-                       variables=NO_SYNC)  # fmt: skip
+    run = training.run(
+        "grpo.sh", made, made / name, steps=steps, more=[*more, "trainer.save_freq=-1"], variables=NO_SYNC
+    )
     code, lines = judged(run)
     assert code == 1
     assert lines[-1] == f"verdict: {steps - agree} of {steps} steps sampled with other weights than the actor's"

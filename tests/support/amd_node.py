@@ -69,8 +69,15 @@ def ray_node(environ: Mapping[str, str], *options: str, cpus: int = 16) -> Itera
     ]
     command += ["--object-store-memory=100000000", "--disable-usage-stats", *options]
     with log.open("w") as output:
-        node = Popen(command, env=dict(environ), stdout=output, stderr=STDOUT, stdin=DEVNULL, start_new_session=True,
-                     preexec_fn=processes._die_with_parent)  # fmt: skip
+        node = Popen(
+            command,
+            env=dict(environ),
+            stdout=output,
+            stderr=STDOUT,
+            stdin=DEVNULL,
+            start_new_session=True,
+            preexec_fn=processes._die_with_parent,
+        )
     try:
         end = time.monotonic() + 60
         while "Ray runtime started" not in log.read_text():

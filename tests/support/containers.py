@@ -96,9 +96,14 @@ class Podman:
     def run(self, *command: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command that uses this podman, on a machine with stand-in GPUs."""
         return subprocess.run(
-            with_gpus(*command), env=self.env | more, capture_output=True, text=True, timeout=60,
-            stdin=subprocess.DEVNULL, cwd=self.root,
-        )  # fmt: skip
+            with_gpus(*command),
+            env=self.env | more,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            cwd=self.root,
+        )
 
 
 def no_podman() -> str:

@@ -49,8 +49,10 @@ def missing() -> str:
     probe = "mount -t tmpfs none /mnt && ip link add switch type bridge && ip link add here type veth peer name there"
     made = subprocess.run(
         ["unshare", "--net", "--pid", "--mount", "--uts", "--fork", "--mount-proc", "sh", "-c", probe],
-        capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     return "" if made.returncode == 0 else f"no namespaces can be made here: {made.stderr.strip().splitlines()[-1]}"
 
 
@@ -84,9 +86,13 @@ class Node:
         """Start ``command`` here, with its output in ``log``."""
         with log.open("ab") as output:
             return subprocess.Popen(
-                self.command(command), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env,
+                self.command(command),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=env,
                 preexec_fn=die_with_parent,
-            )  # fmt: skip
+            )
 
     def run(
         self, command: Sequence[str | Path], *, timeout: float = 60, env: Mapping[str, str] | None = None
@@ -94,9 +100,15 @@ class Node:
         """Run ``command`` here; its output, standard error merged in, and its exit code."""
         log = subprocess.PIPE
         return subprocess.run(
-            self.command(command), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, env=env,
-            timeout=timeout, preexec_fn=die_with_parent,
-        )  # fmt: skip
+            self.command(command),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=env,
+            timeout=timeout,
+            preexec_fn=die_with_parent,
+        )
 
     def processes(self) -> list[str]:
         """Commands that run here, without the one that holds the node."""
@@ -136,12 +148,21 @@ class Nodes:
         for number, name in enumerate(self.names, 1):
             own = ["--net", "--pid", "--mount", "--uts", "--ipc", "--fork", "--mount-proc", "--kill-child"]
             holder = self._hold(
-                "unshare", *own, "sh", "-c", PREPARE, "node", *self.shared,
+                "unshare",
+                *own,
+                "sh",
+                "-c",
+                PREPARE,
+                "node",
+                *self.shared,
                 env={
-                    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "NAME": name, "OWN": " ".join(OWN),
-                    "DEVICES": self.devices, "HOSTS": f"127.0.0.1 localhost\n{hosts}",
+                    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                    "NAME": name,
+                    "OWN": " ".join(OWN),
+                    "DEVICES": self.devices,
+                    "HOSTS": f"127.0.0.1 localhost\n{hosts}",
                 },
-            )  # fmt: skip
+            )
             node = Node(name, number, holder)
             end = time.monotonic() + 10  # until the node's first process is past PREPARE
             while not Path(f"/proc/{node.pid}/root/run/ready").exists():

@@ -26,9 +26,15 @@ def run(
     Raises :class:`subprocess.TimeoutExpired` after ``timeout`` seconds.  Standard error is merged into ``stdout``.
     """
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=cwd,
-        start_new_session=True, preexec_fn=_die_with_parent,
-    )  # fmt: skip
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
     try:
         output, _ = process.communicate(timeout=timeout)
     finally:

@@ -53,10 +53,15 @@ def growing(run: Run, memory: float = 0.0, files: int = 0, every: int = 1, gpu: 
         return tuple(round(used + times * memory * (gpu in (None, at))) for at, used in enumerate(reading))
 
     cycles = [
-        Cycle(more(cycle.awake, times), more(cycle.asleep, times), more(cycle.woken, times), cycle.answers,
-              cycle.open_files + times * files)
+        Cycle(
+            more(cycle.awake, times),
+            more(cycle.asleep, times),
+            more(cycle.woken, times),
+            cycle.answers,
+            cycle.open_files + times * files,
+        )
         for times, cycle in ((number // every, cycle) for number, cycle in enumerate(run.cycles))
-    ]  # fmt: skip
+    ]
     return replace(run, cycles=tuple(cycles))
 
 
@@ -79,69 +84,104 @@ VLLM = "https://github.com/vllm-project/vllm"
 
 REPLAYED = (
     Case(
-        "MI300X, ROCm 7.2, before PR 46203", ("not freed",),
+        "MI300X, ROCm 7.2, before PR 46203",
+        ("not freed",),
         logged([2.03], [178.23], 176.16, "vLLM PR 43022, MI300X, ROCm 7.2, level 2"),
-        f"{VLLM}/pull/46203", "Sleep mode freed 2.03 GiB memory, 178.23 GiB memory is still in use",
+        f"{VLLM}/pull/46203",
+        "Sleep mode freed 2.03 GiB memory, 178.23 GiB memory is still in use",
     ),
     Case(
-        "MI300X, ROCm 7.2, with PR 46203", (),
+        "MI300X, ROCm 7.2, with PR 46203",
+        (),
         logged([176.16], [3.94], 176.16, "vLLM PR 46203, MI300X, ROCm 7.2, level 2"),
-        f"{VLLM}/pull/46203", "Sleep mode freed 176.16 GiB memory, 3.94 GiB memory is still in use",
+        f"{VLLM}/pull/46203",
+        "Sleep mode freed 176.16 GiB memory, 3.94 GiB memory is still in use",
     ),
     Case(
-        "ROCm 6.4, five GPUs", ("not freed",),
+        "ROCm 6.4, five GPUs",
+        ("not freed",),
         logged([1.26] * 5, [75.71, 75.67, 75.69, 75.67, 75.72], 68.65, "vLLM PR 12695, ROCm 6.4"),
-        f"{VLLM}/pull/12695", "Sleep mode freed 1.26 GiB memory, 75.71 GiB memory is still in use",
+        f"{VLLM}/pull/12695",
+        "Sleep mode freed 1.26 GiB memory, 75.71 GiB memory is still in use",
     ),
     Case(
-        "ROCm 6.3.4, five GPUs", (),
+        "ROCm 6.3.4, five GPUs",
+        (),
         logged([68.76, 68.65, 68.76, 68.76, 68.65], [8.23, 8.34, 8.26, 8.24, 8.37], 68.65, "vLLM PR 12695, ROCm 6.3.4"),
-        f"{VLLM}/pull/12695", "Sleep mode freed 68.76 GiB memory, 8.23 GiB memory is still in use",
+        f"{VLLM}/pull/12695",
+        "Sleep mode freed 68.76 GiB memory, 8.23 GiB memory is still in use",
     ),
     Case(
-        "expandable segments", ("not freed",),
+        "expandable segments",
+        ("not freed",),
         logged([0.0], [63.15], 63.15, "vLLM PR 11743, CUDA, expandable segments"),
-        f"{VLLM}/pull/11743", "Sleep mode freed 0.00 GiB memory, 63.15 GiB memory is still in use",
+        f"{VLLM}/pull/11743",
+        "Sleep mode freed 0.00 GiB memory, 63.15 GiB memory is still in use",
     ),
     Case(
-        "CUDA, Qwen3-4B", (), logged([35.43], [1.19], 34.06, "vLLM issue 28714, CUDA"),
-        f"{VLLM}/issues/28714", "sleep freed 34.06 GiB memory in total; freed 35.43 GiB, 1.19 GiB still in use",
+        "CUDA, Qwen3-4B",
+        (),
+        logged([35.43], [1.19], 34.06, "vLLM issue 28714, CUDA"),
+        f"{VLLM}/issues/28714",
+        "sleep freed 34.06 GiB memory in total; freed 35.43 GiB, 1.19 GiB still in use",
     ),
     Case(
-        "vLLM 0.14 on four GPUs", ("partly freed",), logged([6.0] * 4, [16.0] * 4, 20.0, "vLLM issue 32714, CUDA"),
-        f"{VLLM}/issues/32714", "16Gb used on each GPU, ~6GB freed; 0.13 freed 20Gb+",
+        "vLLM 0.14 on four GPUs",
+        ("partly freed",),
+        logged([6.0] * 4, [16.0] * 4, 20.0, "vLLM issue 32714, CUDA"),
+        f"{VLLM}/issues/32714",
+        "16Gb used on each GPU, ~6GB freed; 0.13 freed 20Gb+",
     ),
     Case(
-        "verl, one of eight data-parallel shards slept", ("not freed",),
+        "verl, one of eight data-parallel shards slept",
+        ("not freed",),
         logged([37.25] + [0.0] * 7, [2.0] + [39.25] * 7, 37.25, "verl PR 6456, H100"),
-        "https://github.com/verl-project/verl/pull/6456", "the other DP shards' model weights (~40GB) remain allocated",
+        "https://github.com/verl-project/verl/pull/6456",
+        "the other DP shards' model weights (~40GB) remain allocated",
     ),
     Case(
-        "IPC leak, 6 GB a step", ("memory grows",), growing(sound(expected=60, asleep=20, cycles=8), memory=6e9),
-        "https://github.com/radixark/miles/pull/1707", "the low-water mark creeps up ~6-7 GB per step",
+        "IPC leak, 6 GB a step",
+        ("memory grows",),
+        growing(sound(expected=60, asleep=20, cycles=8), memory=6e9),
+        "https://github.com/radixark/miles/pull/1707",
+        "the low-water mark creeps up ~6-7 GB per step",
     ),
     Case(
-        "a bucket lost at every sync", ("memory grows",), growing(sound(expected=60, asleep=20), memory=2.04 * GIB),
-        "https://github.com/verl-project/verl/pull/6958", "+2.04 GiB/sync VRAM staircase",
+        "a bucket lost at every sync",
+        ("memory grows",),
+        growing(sound(expected=60, asleep=20), memory=2.04 * GIB),
+        "https://github.com/verl-project/verl/pull/6958",
+        "+2.04 GiB/sync VRAM staircase",
     ),
     Case(
-        "hybrid model, all tokens 0", ("text changed",),
+        "hybrid model, all tokens 0",
+        ("text changed",),
         told(0, "all", text="!!!", tokens=(0, 0, 0)),
-        f"{VLLM}/pull/44972", "argmax collapses every token to id 0 (!)",
+        f"{VLLM}/pull/44972",
+        "argmax collapses every token to id 0 (!)",
     ),
     Case(
-        "level 2, memory back, text wrong", ("text changed",), told(1, "all", text="gibberish"),
-        f"{VLLM}/issues/29341", "sleep level 2 causes gibberish outputs",
+        "level 2, memory back, text wrong",
+        ("text changed",),
+        told(1, "all", text="gibberish"),
+        f"{VLLM}/issues/29341",
+        "sleep level 2 causes gibberish outputs",
     ),
     Case(
-        "stale prefix cache", ("long text changed",), told(0, "long", tokens=(8, 9, 11)),
-        f"{VLLM}/issues/17103", "sleep then wake_up produces meaningless outputs; it seems related to prefix caching",
+        "stale prefix cache",
+        ("long text changed",),
+        told(0, "long", tokens=(8, 9, 11)),
+        f"{VLLM}/issues/17103",
+        "sleep then wake_up produces meaningless outputs; it seems related to prefix caching",
     ),
     Case(
-        "invalid argument at wake-up", ("raised",), replace(BASE, cycles=(), broke="RuntimeError: invalid argument"),
-        f"{VLLM}/pull/40686", "invalid argument error during wake_up for the Qwen3.5 model with TP=2",
+        "invalid argument at wake-up",
+        ("raised",),
+        replace(BASE, cycles=(), broke="RuntimeError: invalid argument"),
+        f"{VLLM}/pull/40686",
+        "invalid argument error during wake_up for the Qwen3.5 model with TP=2",
     ),
-)  # fmt: skip
+)
 
 LIMITS = (
     Case("all of it", (), BASE),
@@ -176,4 +216,4 @@ LIMITS = (
     Case("four cycles", ("too few cycles",), sound(expected=10, asleep=2, cycles=4)),
     Case("no cycle", ("too few cycles",), sound(expected=10, asleep=2, cycles=0)),
     Case("broke after a good cycle", ("raised",), replace(sound(10, 2, cycles=1), broke="HIP out of memory")),
-)  # fmt: skip
+)

@@ -143,13 +143,21 @@ def environment(made: Path, folder: Path, accelerator: str, gpus: int) -> dict[s
     """Variables of a run in ``folder`` with what :func:`prepare` made."""
     model = (made / NAMED).read_text() if (made / NAMED).is_file() else str(made / "model")
     variables = {
-        "MODEL": model, "GPUS": str(gpus), "OUT": str(folder / "out"),
-        "TRAIN_FILES": str(made / "data" / "train.parquet"), "VAL_FILES": str(made / "data" / "val.parquet"),
-        "PROMPT_TOKENS": "96", "RESPONSE_TOKENS": "16", "TOKENS_PER_GPU": "2048",
+        "MODEL": model,
+        "GPUS": str(gpus),
+        "OUT": str(folder / "out"),
+        "TRAIN_FILES": str(made / "data" / "train.parquet"),
+        "VAL_FILES": str(made / "data" / "val.parquet"),
+        "PROMPT_TOKENS": "96",
+        "RESPONSE_TOKENS": "16",
+        "TOKENS_PER_GPU": "2048",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "VERL_FILE_LOGGER_PATH": str(folder / "metrics.jsonl"),
-        "HYDRA_FULL_ERROR": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0", "VLLM_NO_USAGE_STATS": "1",
-    }  # fmt: skip
+        "HYDRA_FULL_ERROR": "1",
+        "DO_NOT_TRACK": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
     variables |= verl_on_cpu.watching(folder / "watch.jsonl")
     variables["PYTHONPATH"] = f"{made / 'packages'}{os.pathsep}{ROOT}"
     if accelerator == "cpu":
@@ -162,18 +170,28 @@ def environment(made: Path, folder: Path, accelerator: str, gpus: int) -> dict[s
 def overrides(accelerator: str, gpus: int, steps: int, tiny: bool) -> list[str]:
     """What a small run adds to the recipe's own settings."""
     made = [*SMALL, *(TINY if tiny else ()), f"trainer.total_training_steps={steps}"]
-    made += [f"reward.custom_reward_function.path={TUTORIAL / 'arithmetic_reward.py'}",
-             "reward.custom_reward_function.name=compute_score"]  # fmt: skip
+    made += [
+        f"reward.custom_reward_function.path={TUTORIAL / 'arithmetic_reward.py'}",
+        "reward.custom_reward_function.name=compute_score",
+    ]
     if accelerator == "cpu":
         made += [*verl_on_cpu.OVERRIDES, f"+ray_kwargs.ray_init.num_gpus={gpus}"]
     return made
 
 
 def run(
-    recipe: str, made: Path, folder: Path, *, steps: int, accelerator: str = "cpu", gpus: int = 1,
-    more: Sequence[str] = (), variables: Mapping[str, str] | None = None, timeout: float = 900,
+    recipe: str,
+    made: Path,
+    folder: Path,
+    *,
+    steps: int,
+    accelerator: str = "cpu",
+    gpus: int = 1,
+    more: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    timeout: float = 900,
     meanwhile: Callable[[list[psutil.Process]], None] | None = None,
-) -> Run:  # fmt: skip
+) -> Run:
     """Run ``recipe`` in ``folder`` (which lies in ``made``) to its end; ``meanwhile`` sees its processes each second.
 
     Raises :class:`subprocess.TimeoutExpired` after ``timeout`` seconds.
@@ -198,10 +216,14 @@ def run(
     log = folder / "metrics.jsonl"
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
     return Run(
-        folder, done.returncode, done.stdout, round(time.monotonic() - started, 1), round(watch.peak / 2**30, 2),
+        folder,
+        done.returncode,
+        done.stdout,
+        round(time.monotonic() - started, 1),
+        round(watch.peak / 2**30, 2),
         [*survivors(f"OUT={folder / 'out'}"), *(left.read_text().split() if alone and left.is_file() else [])],
         [{**line["data"], "step": line["step"]} for line in lines],
-    )  # fmt: skip
+    )
 
 
 def survivors(variable: str) -> list[str]:

@@ -110,7 +110,7 @@ $ENV{PYTORCH_ROCM_ARCH} if(DEFINED ENV{TORCH_NIGHTLY})  # $ENV{COMMENT}
 set(ENV{WRITTEN} 1)
 """,
     "rust/a.rs": 'env::var("VLLM_RUST")\n',
-}  # fmt: skip
+}
 VERL = {
     "verl/trainer/config/_generated_ppo_trainer.yaml": """\
 actor_rollout_ref:

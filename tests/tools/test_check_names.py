@@ -35,11 +35,20 @@ other.sleep(seconds=2)
 def test_python_snippets() -> None:
     found = {(n.kind, n.name) for n in snippets.python(PYTHON, "a.py")}
     assert found == {
-        ("argument", "model"), ("argument", "seed"), ("argument", "compilation_config"),
-        ("compilation", "cudagraph_mode"), ("method", "sleep"), ("method", "sleep.level"), ("sampling", "temperature"),
-        ("env", "VLLM_A"), ("env", "HSA_B"), ("env", "NCCL_C"), ("env", "VLLM_D"), ("override", "trainer.nnodes"),
+        ("argument", "model"),
+        ("argument", "seed"),
+        ("argument", "compilation_config"),
+        ("compilation", "cudagraph_mode"),
+        ("method", "sleep"),
+        ("method", "sleep.level"),
+        ("sampling", "temperature"),
+        ("env", "VLLM_A"),
+        ("env", "HSA_B"),
+        ("env", "NCCL_C"),
+        ("env", "VLLM_D"),
+        ("override", "trainer.nnodes"),
         ("override", "+actor_rollout_ref.rollout.engine_kwargs.vllm.seed"),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(
@@ -101,9 +110,13 @@ def test_a_page(tmp_path: Path) -> None:
     assert page.gone == {"VLLM_GPU_LANG"}
     assert page.snippets == {"how_to/sleep.py"}
     assert {(n.kind, n.name, n.line) for n in page.names} == {
-        ("env", "VLLM_GPU_LANG", 8), ("word", "enforce_eager", 8), ("word", "max_num_seqs", 8),
-        ("override", "actor_rollout_ref.rollout.n", 9), ("env", "HSA_Y", 17), ("word", "swap_space", 18),
-    }  # fmt: skip
+        ("env", "VLLM_GPU_LANG", 8),
+        ("word", "enforce_eager", 8),
+        ("word", "max_num_seqs", 8),
+        ("override", "actor_rollout_ref.rollout.n", 9),
+        ("env", "HSA_Y", 17),
+        ("word", "swap_space", 18),
+    }
 
 
 def test_front_matter_of_a_myst_page(tmp_path: Path) -> None:
@@ -183,7 +196,7 @@ ENV_VARS = "+ray_kwargs.ray_init.runtime_env.env_vars"
         ("override", f"{ENV_VARS}.VLLM_LOGGING_LEVEL", None),
         ("override", f"{ENV_VARS}.VLLM_GPU_LANG", "vllm 0.30.0 does not read VLLM_GPU_LANG"),
     ],
-)  # fmt: skip
+)
 def test_a_name_against_vllm_0_30_and_verl_0_9(kind: str, name: str, says: str | None) -> None:
     found = list(JUDGE.faults(Named(kind, name, "a", 1), ["0.30.0"], ["0.9.1"]))  # type: ignore[arg-type]
     assert len(found) == (says is not None)
@@ -195,14 +208,28 @@ APRIL_2025 = {
     "env": ["VLLM_TARGET_DEVICE", "VLLM_GPU_LANG"],
     "method": ["sleep", "wake_up"],
     "argument": [
-        "model", "enable_sleep_mode", "tensor_parallel_size", "distributed_executor_backend", "dtype", "enforce_eager",
-        "gpu_memory_utilization", "disable_custom_all_reduce", "disable_mm_preprocessor_cache", "skip_tokenizer_init",
-        "max_model_len", "load_format", "disable_log_stats", "max_num_batched_tokens", "enable_chunked_prefill",
-        "enable_prefix_caching", "trust_remote_code", "compilation_config",
+        "model",
+        "enable_sleep_mode",
+        "tensor_parallel_size",
+        "distributed_executor_backend",
+        "dtype",
+        "enforce_eager",
+        "gpu_memory_utilization",
+        "disable_custom_all_reduce",
+        "disable_mm_preprocessor_cache",
+        "skip_tokenizer_init",
+        "max_model_len",
+        "load_format",
+        "disable_log_stats",
+        "max_num_batched_tokens",
+        "enable_chunked_prefill",
+        "enable_prefix_caching",
+        "trust_remote_code",
+        "compilation_config",
     ],
     "compilation": ["cudagraph_capture_sizes"],
     "override": ["actor_rollout_ref.rollout.enforce_eager"],
-}  # fmt: skip
+}
 
 
 def wrong_in(vllm: str, verl: str) -> list[str]:

@@ -19,14 +19,21 @@ def of_vllm(tmp_path: Path) -> dict[str, Any]:
 
 def test_fields_with_defaults_and_allowed_values(of_vllm: dict[str, Any]) -> None:
     assert of_vllm["engine_args"] == {
-        "model": {"required": True}, "dtype": {"default": "auto"}, "seed": {"default": 0}, "sizes": {"default": []},
+        "model": {"required": True},
+        "dtype": {"default": "auto"},
+        "seed": {"default": 0},
+        "sizes": {"default": []},
         "factor": {"default": -0.5},
-    }  # fmt: skip
+    }
     assert of_vllm["compilation_config"] == {
-        "mode": {"default": None, "values": ["NONE", "FULL"]}, "kind": {"default": "FULL", "values": ["NONE", "FULL"]},
-        "backend": {"default": "TRITON", "values": ["TRITON"]}, "speed": {"default": "fast", "values": ["fast"]},
-        "sizes": {"default": []}, "must": {"required": True}, "late": {"expr": "field(default_factory=lambda: make())"},
-    }  # fmt: skip
+        "mode": {"default": None, "values": ["NONE", "FULL"]},
+        "kind": {"default": "FULL", "values": ["NONE", "FULL"]},
+        "backend": {"default": "TRITON", "values": ["TRITON"]},
+        "speed": {"default": "fast", "values": ["fast"]},
+        "sizes": {"default": []},
+        "must": {"required": True},
+        "late": {"expr": "field(default_factory=lambda: make())"},
+    }
     assert of_vllm["sampling_params"] == {"temperature": {"default": 1.0}}
     assert of_vllm["llm"] == {"model": {"required": True}, "seed": {"default": None}, "**kwargs": {}}
 
@@ -45,10 +52,14 @@ def test_only_what_source_reads_is_a_variable(of_vllm: dict[str, Any]) -> None:
         "VLLM_NOBODY": {"by": ["envs.py"], "default": None, "unused": True},
         "VLLM_CHUNK": {"by": ["c++", "envs.py"], "default": "256"},
         "VLLM_BY_CPP_CONSTANT": {"by": ["c++"]},
-        "VLLM_BY_CONSTANT": {"by": ["python"]}, "VLLM_IN": {"by": ["python"]}, "VLLM_POP": {"by": ["python"]},
-        "VLLM_TARGET_DEVICE": {"by": ["setup.py"]}, "PYTORCH_ROCM_ARCH": {"by": ["cmake"]},
-        "TORCH_NIGHTLY": {"by": ["cmake"]}, "VLLM_RUST": {"by": ["rust"]},
-    }  # fmt: skip
+        "VLLM_BY_CONSTANT": {"by": ["python"]},
+        "VLLM_IN": {"by": ["python"]},
+        "VLLM_POP": {"by": ["python"]},
+        "VLLM_TARGET_DEVICE": {"by": ["setup.py"]},
+        "PYTORCH_ROCM_ARCH": {"by": ["cmake"]},
+        "TORCH_NIGHTLY": {"by": ["cmake"]},
+        "VLLM_RUST": {"by": ["rust"]},
+    }
 
 
 def test_a_wheel_calls_nothing_unused(tmp_path: Path) -> None:
@@ -57,13 +68,18 @@ def test_a_wheel_calls_nothing_unused(tmp_path: Path) -> None:
 
 def test_sleep_mode_and_graphs(of_vllm: dict[str, Any], tmp_path: Path) -> None:
     assert of_vllm["rocm"] == {
-        "sleep_mode": True, "sleep_mode_rule": "self._enum in (PlatformEnum.CUDA, PlatformEnum.ROCM)",
-        "sleep_allocator_built_if": "_is_cuda() or _is_hip()", "archs": ["gfx942", "gfx950"], "torch": "2.13.0",
-    }  # fmt: skip
+        "sleep_mode": True,
+        "sleep_mode_rule": "self._enum in (PlatformEnum.CUDA, PlatformEnum.ROCM)",
+        "sleep_allocator_built_if": "_is_cuda() or _is_hip()",
+        "archs": ["gfx942", "gfx950"],
+        "torch": "2.13.0",
+    }
     assert of_vllm["graphs"] == {
-        "mode_by_level": {"O0": "NONE", "O2": "FULL"}, "default_level": "O2", "default_mode": "FULL",
+        "mode_by_level": {"O0": "NONE", "O2": "FULL"},
+        "default_level": "O2",
+        "default_mode": "FULL",
         "default_sizes": ["list(range(8, 256, 8))"],
-    }  # fmt: skip
+    }
     refused = {"vllm/platforms/interface.py": VLLM["vllm/platforms/interface.py"].replace(", PlatformEnum.ROCM", "")}
     assert vllm.contract(unpack(tmp_path / "old", VLLM | refused))["rocm"]["sleep_mode"] is False
 
@@ -85,9 +101,11 @@ def test_verl(tmp_path: Path) -> None:
     }
     assert contract["megatron_keys"] == {"trainer.nnodes": {"default": 2}, "actor.megatron.tp": {"default": 1}}
     assert contract["passed"] == {
-        "max_num_seqs": {"server": "config.max_num_seqs"}, "seed": {"server": "1 + config.seed"},
-        "nnodes": {"server": "2"}, "dtype": {"server": "config.dtype"},
-    }  # fmt: skip
+        "max_num_seqs": {"server": "config.max_num_seqs"},
+        "seed": {"server": "1 + config.seed"},
+        "nnodes": {"server": "2"},
+        "dtype": {"server": "config.dtype"},
+    }
     assert contract["false_flags"] == {"branch": "if v:\n    cli.append(k)"}
     assert contract["env"] == {"VERL_READ": {"by": ["python"]}}
     assert set(contract["env_set"]) == {"VLLM_USE_V1", "NCCL_DEBUG", "RAY_X"}

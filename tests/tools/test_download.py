@@ -77,18 +77,29 @@ def test_no_code_of_a_source_archive_runs(tmp_path: Path) -> None:
     """The stand-in for setuptools answers pip from PKG-INFO; an archive's own build code would leave a file."""
     source = tmp_path / "thing-1.0"
     build = '[build-system]\nrequires = ["setuptools", "torch"]\nbuild-backend = "setuptools.build_meta"\n'
-    unpack(source, {
-        "PKG-INFO": "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
-        "setup.py": f"open({str(tmp_path / 'ran')!r}, 'w')\n",
-        "pyproject.toml": build,
-    })  # fmt: skip
+    unpack(
+        source,
+        {
+            "PKG-INFO": "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+            "setup.py": f"open({str(tmp_path / 'ran')!r}, 'w')\n",
+            "pyproject.toml": build,
+        },
+    )
     (tmp_path / "index").mkdir()
     with tarfile.open(tmp_path / "index" / "thing-1.0.tar.gz", "w:gz") as sdist:
         sdist.add(source, "thing-1.0")
     done = download._pip(
-        "download", "--no-deps", "--no-build-isolation", "--no-cache-dir", "--no-index",
-        "--find-links", str(tmp_path / "index"), "--dest", str(tmp_path / "got"), "thing==1.0",
-    )  # fmt: skip
+        "download",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-cache-dir",
+        "--no-index",
+        "--find-links",
+        str(tmp_path / "index"),
+        "--dest",
+        str(tmp_path / "got"),
+        "thing==1.0",
+    )
     assert done.returncode == 0, done.stderr
     assert [p.name for p in (tmp_path / "got").iterdir()] == ["thing-1.0.tar.gz"]
     assert not (tmp_path / "ran").exists()

@@ -32,10 +32,12 @@ def test_changes() -> None:
     }
     new = {"whole": True, "engine_args": {"a": {"default": 2}, "c": {}, "d": {"values": [2, 3, 4]}}, "env": {}}
     assert [str(c) for c in changes("vllm", old, new)] == [
-        "engine_args.a: default 1 -> 2", "engine_args.b: gone (was {})", "engine_args.c: new ({})",
+        "engine_args.a: default 1 -> 2",
+        "engine_args.b: gone (was {})",
+        "engine_args.c: new ({})",
         "engine_args.d: values without 1; with 3, 4",
         "env.V: gone (was {'by': ['python']})",
-    ]  # fmt: skip
+    ]
     assert [c.name for c in changes("vllm", old, new | {"whole": False})] == [
         "a",
         "b",

@@ -25,9 +25,11 @@ from verl_rocm import engines, gpus
 ROUNDS = 3
 GPUS = ("MI250X", "MI300X", "MI325X", "MI350X", "MI355X")
 RECIPE = [
-    "algorithm.adv_estimator=grpo", "actor_rollout_ref.model.path=Qwen/Qwen2.5-7B-Instruct",
-    "actor_rollout_ref.rollout.name=vllm", "actor_rollout_ref.actor.use_dynamic_bsz=True",
-]  # fmt: skip
+    "algorithm.adv_estimator=grpo",
+    "actor_rollout_ref.model.path=Qwen/Qwen2.5-7B-Instruct",
+    "actor_rollout_ref.rollout.name=vllm",
+    "actor_rollout_ref.actor.use_dynamic_bsz=True",
+]
 LIMIT_RATIO, LIMIT_SECONDS = 1.3, 1.0
 BARE = (
     "import json, sys; from verl_rocm.worker import adopt; adopt.before_imports(json.loads(sys.argv[1]), None); "
@@ -47,10 +49,18 @@ def seconds(command: list[str], environment: dict[str, str]) -> float:
 def until(says: str, command: list[str], environment: dict[str, str], log: Path) -> float:
     """Wall-clock seconds until a process prints ``says``; it and all that it started are ended then."""
     started = time.perf_counter()
-    with log.open("w") as errors, subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=engines.ROOT,
-        start_new_session=True,
-    ) as process:  # fmt: skip
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            cwd=engines.ROOT,
+            start_new_session=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         found = any(line.startswith(says) for line in process.stdout)
         passed = time.perf_counter() - started
@@ -69,9 +79,15 @@ def dry_run(names: tuple[str, ...], recipe: list[str]) -> list[str]:
 def engine(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
     """The recipe with a model that a CPU can load, the command that starts its engine, and its environment."""
     model, packages = make_tiny_qwen2(folder / "tiny"), verl_on_cpu.write_packages(folder / "packages")
-    changed = [*RECIPE, *verl_on_cpu.OVERRIDES, f"actor_rollout_ref.model.path={model}",
-               "actor_rollout_ref.rollout.tensor_model_parallel_size=1", "trainer.n_gpus_per_node=1",
-               "data.max_prompt_length=64", "data.max_response_length=64"]  # fmt: skip
+    changed = [
+        *RECIPE,
+        *verl_on_cpu.OVERRIDES,
+        f"actor_rollout_ref.model.path={model}",
+        "actor_rollout_ref.rollout.tensor_model_parallel_size=1",
+        "trainer.n_gpus_per_node=1",
+        "data.max_prompt_length=64",
+        "data.max_response_length=64",
+    ]
     recipe = [item for item in changed if not item.startswith(("data.train", "trainer.device"))]
     path = os.pathsep.join([str(packages), str(engines.ROOT)])
     environment = (
@@ -99,8 +115,10 @@ def main() -> int:
     share = best["tiny"] / best["engine"]
     print(f"bare imports {best['imports']:.1f} s, dry run {best['one']:.1f} s: {ratio:.2f} times (limit {LIMIT_RATIO})")
     print(f"five GPUs {best['five']:.1f} s: {each:.2f} s for each more (limit {LIMIT_SECONDS})")
-    print(f"tiny model: dry run {best['tiny']:.1f} s, the CPU engine started through verl {best['engine']:.1f} s: "
-          f"{share:.2f} times")  # fmt: skip
+    print(
+        f"tiny model: dry run {best['tiny']:.1f} s, the CPU engine started through verl {best['engine']:.1f} s: "
+        f"{share:.2f} times"
+    )
     return 0 if ratio <= LIMIT_RATIO and each <= LIMIT_SECONDS else 1
 
 

@@ -26,9 +26,16 @@ def start(overrides: list[str]) -> None:
     group, rollout = serve.replica(config, model)
     serve.no_cluster(module, {})
     server = module.vLLMHttpServer(
-        config=rollout, model_config=model, rollout_mode=RolloutMode.HYBRID, workers=[None], replica_rank=0,
-        node_rank=0, gpus_per_node=1, nnodes=group.nnodes, cuda_visible_devices="",
-    )  # fmt: skip
+        config=rollout,
+        model_config=model,
+        rollout_mode=RolloutMode.HYBRID,
+        workers=[None],
+        replica_rank=0,
+        node_rank=0,
+        gpus_per_node=1,
+        nnodes=group.nnodes,
+        cuda_visible_devices="",
+    )
 
     async def launch() -> None:
         await server.launch_server()

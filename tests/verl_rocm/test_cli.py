@@ -47,9 +47,12 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> list[engines.Request]:
     ],
 )
 def test_bad_input(
-    engine: list[engines.Request], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str], says: str,
-) -> None:  # fmt: skip
+    engine: list[engines.Request],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    says: str,
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     code, out, err = run(capsys, *arguments)
     assert code == 2 and out == ""

@@ -35,9 +35,11 @@ class Unpacked:
 def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check"],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"PYTHONPATH": str(BACKEND)},
-    )  # fmt: skip
+    )
 
 
 def releases(project: str, since: str) -> list[str]:
@@ -98,9 +100,16 @@ def fetch(project: str, version: str, into: Path, wanted: Wanted = sources) -> U
     for kind, name, options in tries:
         folder = into / f"{name}-{kind}"
         done = _pip(
-            "download", "--quiet", "--no-deps", "--no-build-isolation", "--no-cache-dir", "--dest", str(folder),
-            *options, f"{name}=={version}",
-        )  # fmt: skip
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-cache-dir",
+            "--dest",
+            str(folder),
+            *options,
+            f"{name}=={version}",
+        )
         if done.returncode:
             errors.append(done.stderr.strip().splitlines()[-1])
             continue

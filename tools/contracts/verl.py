@@ -152,8 +152,11 @@ def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
 def _spread(tree: ast.Module, table: ast.Dict) -> Iterator[tuple[str, ast.expr]]:
     """The items of a table and of those that it takes in with ``**name``, whatever their condition."""
     yield from _items(table)
-    taken = {value.id for key, value in zip(table.keys, table.values, strict=True)
-             if key is None and isinstance(value, ast.Name)}  # fmt: skip
+    taken = {
+        value.id
+        for key, value in zip(table.keys, table.values, strict=True)
+        if key is None and isinstance(value, ast.Name)
+    }
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict() as more) if name in taken:

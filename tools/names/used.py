@@ -11,9 +11,17 @@ from tools.names.judge import ENGINE
 
 # Rows of the generated version tables; no page spells them out.
 TABLES = (
-    "sleep_mode", "sleep_mode_rule", "sleep_allocator_built_if", "archs", "torch",
-    "default_mode", "mode_by_level", "default_sizes", "branch", "vllm",
-)  # fmt: skip
+    "sleep_mode",
+    "sleep_mode_rule",
+    "sleep_allocator_built_if",
+    "archs",
+    "torch",
+    "default_mode",
+    "mode_by_level",
+    "default_sizes",
+    "branch",
+    "vllm",
+)
 
 
 def used_names(root: Path, facts: Facts) -> dict[str, set[str]]:

@@ -87,9 +87,16 @@ class Bench:
     def call(self, command: Command, env: Env, limit: float, cwd: Path | None = None) -> Done:
         """Run a command with exactly these variables; output and errors in one text."""
         return subprocess.run(
-            [str(word) for word in command], cwd=cwd or self.source, env=dict(env), text=True, errors="replace",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit,
-        )  # fmt: skip
+            [str(word) for word in command],
+            cwd=cwd or self.source,
+            env=dict(env),
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=limit,
+        )
 
     def calls(self, kind: str = "CALL") -> list[list[str]]:
         """Arguments of each recorded call: ``CALL`` of cmake, ``PIP`` of an installation that was not made."""

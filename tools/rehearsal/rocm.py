@@ -13,9 +13,15 @@ from tools.rehearsal.sources import CACHE, Missing
 STANDINS = Path(__file__).parent / "standins"
 # libamdhip64 and what it loads.  Taken apart, not installed: nothing of the system changes.
 PACKAGES = (
-    "libamdhip64-5", "libamd-comgr2", "libhsa-runtime64-1", "libhsakmt1",
-    "libdrm-amdgpu1", "libdrm2", "libnuma1", "libelf1",
-)  # fmt: skip
+    "libamdhip64-5",
+    "libamd-comgr2",
+    "libhsa-runtime64-1",
+    "libhsakmt1",
+    "libdrm-amdgpu1",
+    "libdrm2",
+    "libnuma1",
+    "libelf1",
+)
 # What CMake wants to find beside a HIP compiler.
 HIP_LANG = """\
 add_library(hip-lang::device INTERFACE IMPORTED)
@@ -38,8 +44,10 @@ def _unpack_debian(target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *PACKAGES],
-            cwd=folder, capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
             said = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise Missing(f"libamdhip64 cannot be fetched from Debian: {said}")

@@ -46,10 +46,26 @@ def archive(release: str, cache: Path = CACHE) -> Path:
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         # The backend answers pip's question for metadata from PKG-INFO; vLLM's own would want PyTorch.
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", "--no-cache-dir",
-             "--disable-pip-version-check", "--no-binary", ":all:", "--dest", folder, f"vllm=={release}"],
-            capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(BACKEND)},
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--no-build-isolation",
+                "--no-cache-dir",
+                "--disable-pip-version-check",
+                "--no-binary",
+                ":all:",
+                "--dest",
+                folder,
+                f"vllm=={release}",
+            ],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(BACKEND)},
+        )
         if done.returncode:
             said = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise Missing(f"the source of vLLM {release} cannot be fetched: {said}")

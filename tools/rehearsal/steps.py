@@ -151,9 +151,11 @@ def configure(
         [bench.python, "-c", "import torch; print(torch.utils.cmake_prefix_path)"], capture_output=True, text=True
     )
     told = [
-        "-DVLLM_TARGET_DEVICE=rocm", f"-DVLLM_PYTHON_EXECUTABLE={bench.python}", f"-DROCM_PATH={root or rocm()}",
+        "-DVLLM_TARGET_DEVICE=rocm",
+        f"-DVLLM_PYTHON_EXECUTABLE={bench.python}",
+        f"-DROCM_PATH={root or rocm()}",
         f"-DCMAKE_PREFIX_PATH={prefix.stdout.strip()}",
-    ]  # fmt: skip
+    ]
     command: list[str | Path] = [
         ensure("build").parent / "cmake",
         "-S",

@@ -78,9 +78,14 @@ def of_issue(s: Situation, issue: Issue | str, found: str, level: Level = "findi
     """A known issue that awaits this machine."""
     entry = s.facts.issues[issue] if isinstance(issue, str) else issue
     return Finding(
-        level=level, id=entry.id, title=entry.title, found=found, why=one_line(entry.cause),
-        confidence=entry.confidence, do=tuple(remedy(s, fix) for fix in entry.fixes),
-    )  # fmt: skip
+        level=level,
+        id=entry.id,
+        title=entry.title,
+        found=found,
+        why=one_line(entry.cause),
+        confidence=entry.confidence,
+        do=tuple(remedy(s, fix) for fix in entry.fixes),
+    )
 
 
 def of_knob(s: Situation, knob: Knob | str, title: str, found: str, value: Value, level: Level = "finding") -> Finding:
@@ -90,6 +95,11 @@ def of_knob(s: Situation, knob: Knob | str, title: str, found: str, value: Value
     why = f"{entry.what} {advice.why if advice else ''}"
     said = f"For {advice.for_whom}." if advice else ""
     return Finding(
-        level=level, id=entry.id, title=title, found=found, why=one_line(why), confidence=entry.confidence,
+        level=level,
+        id=entry.id,
+        title=title,
+        found=found,
+        why=one_line(why),
+        confidence=entry.confidence,
         do=(Remedy(text=said, line=line(entry, value)),),
-    )  # fmt: skip
+    )

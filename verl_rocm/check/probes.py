@@ -18,8 +18,11 @@ GIB = 2**30
 # dead; the others matter to a rule and are no knob of their own.
 PREFIXES = ("VLLM_", "VERL_")
 MORE = (
-    "PYTORCH_HIP_ALLOC_CONF", "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES", "NVTE_FLASH_ATTN", "NVTE_UNFUSED_ATTN",
-)  # fmt: skip
+    "PYTORCH_HIP_ALLOC_CONF",
+    "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES",
+    "NVTE_FLASH_ATTN",
+    "NVTE_UNFUSED_ATTN",
+)
 BOOT = re.compile(r"(?:amd_|intel_)?iommu(?:\.\w+)?=\S+|pci=\S+")
 
 

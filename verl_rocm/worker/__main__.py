@@ -65,8 +65,14 @@ def _fork(request: dict[str, Any], devices: dict[str, str]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(text)
         return found
     late = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
-    return {"problem": {"stage": "fault", "kind": "fault", "hint": "VERL_ROCM_DEBUG=1 shows where",
-                        "message": "it took too long" if late else "the dry run's process ended early"}}  # fmt: skip
+    return {
+        "problem": {
+            "stage": "fault",
+            "kind": "fault",
+            "hint": "VERL_ROCM_DEBUG=1 shows where",
+            "message": "it took too long" if late else "the dry run's process ended early",
+        }
+    }
 
 
 def main() -> int:
@@ -82,9 +88,14 @@ def main() -> int:
     import torch
     import verl
 
-    versions = {"vllm": adopt.engine_version(), "verl": verl.__version__, "torch": torch.__version__,
-                "ray": metadata.version("ray"), "transformers": metadata.version("transformers"),
-                "python": sys.version.split()[0]}  # fmt: skip
+    versions = {
+        "vllm": adopt.engine_version(),
+        "verl": verl.__version__,
+        "torch": torch.__version__,
+        "ray": metadata.version("ray"),
+        "transformers": metadata.version("transformers"),
+        "python": sys.version.split()[0],
+    }
     seconds = round(time.monotonic() - started, 2)
     gc.freeze()  # the collector of a fork would touch, and so copy, every page of the imports
     results = [_fork(request, devices) for request in requests]

@@ -153,8 +153,15 @@ def attention(config: Any, switch: str | None) -> list[dict[str, Any]]:
     Call last in a process: AITER's presence cannot be taken back.
     """
     if config.model_config.hf_text_config.model_type in OWN_ATTENTION:
-        return [{"aiter": False, "VLLM_ROCM_USE_AITER": switch, "backend": "the model's own", "graphs": "unknown",
-                 "block_size": config.cache_config.block_size}]  # fmt: skip
+        return [
+            {
+                "aiter": False,
+                "VLLM_ROCM_USE_AITER": switch,
+                "backend": "the model's own",
+                "graphs": "unknown",
+                "block_size": config.cache_config.block_size,
+            }
+        ]
     asked = [(False, switch), (True, switch)] + ([] if switch == "1" else [(True, "1")])
     found = []
     for installed, value in asked:

@@ -21,13 +21,32 @@ KEYS = {
     "max_lora_rank": "actor_rollout_ref.model.lora_rank",
 }
 SAME = (
-    "dtype", "load_format", "max_model_len", "max_num_seqs", "enable_chunked_prefill", "max_num_batched_tokens",
-    "enable_prefix_caching", "enable_sleep_mode", "logprobs_mode", "enforce_eager", "gpu_memory_utilization",
-    "disable_log_stats", "seed", "quantization", "scheduling_policy", "data_parallel_size",
-)  # fmt: skip
+    "dtype",
+    "load_format",
+    "max_model_len",
+    "max_num_seqs",
+    "enable_chunked_prefill",
+    "max_num_batched_tokens",
+    "enable_prefix_caching",
+    "enable_sleep_mode",
+    "logprobs_mode",
+    "enforce_eager",
+    "gpu_memory_utilization",
+    "disable_log_stats",
+    "seed",
+    "quantization",
+    "scheduling_policy",
+    "data_parallel_size",
+)
 SHOWN = ("name", "tensor_model_parallel_size", "enforce_eager", "gpu_memory_utilization", "free_cache_engine")
-HIDDEN = {"override_generation_config", "hf_overrides", "compilation_config", "worker_extension_cls",
-          "skip_tokenizer_init", "disable_log_stats"}  # fmt: skip
+HIDDEN = {
+    "override_generation_config",
+    "hf_overrides",
+    "compilation_config",
+    "worker_extension_cls",
+    "skip_tokenizer_init",
+    "disable_log_stats",
+}
 
 
 class _Said(logging.Handler):
@@ -77,20 +96,46 @@ def journey(made: dict[str, Any], config: Any, given: dict[str, str]) -> list[di
         if argument in HIDDEN:
             continue
         key = _key(argument, kwargs)
-        rows.append({"argument": argument, "key": key, "override": given.get(key), "verl": resolve.plain(value),
-                     "sent": sent.get(argument), "vllm": ends.get(argument), "known": argument in ends})  # fmt: skip
+        rows.append(
+            {
+                "argument": argument,
+                "key": key,
+                "override": given.get(key),
+                "verl": resolve.plain(value),
+                "sent": sent.get(argument),
+                "vllm": ends.get(argument),
+                "known": argument in ends,
+            }
+        )
     graphs = resolve.graphs(made["vllm_config"])
     sizes = config.actor_rollout_ref.rollout.get("cudagraph_capture_sizes")
     asked = json.loads(made["arguments"]["compilation_config"])
     for argument, key, value, end in (
-        ("cudagraph_capture_sizes", f"{R}.cudagraph_capture_sizes", resolve.plain(list(sizes) if sizes else None),
-         graphs["sizes"]),
-        ("cudagraph_mode", f"{R}.engine_kwargs.vllm.compilation_config.cudagraph_mode",
-         asked.get("cudagraph_mode"), graphs["mode"]),
-    ):  # fmt: skip
+        (
+            "cudagraph_capture_sizes",
+            f"{R}.cudagraph_capture_sizes",
+            resolve.plain(list(sizes) if sizes else None),
+            graphs["sizes"],
+        ),
+        (
+            "cudagraph_mode",
+            f"{R}.engine_kwargs.vllm.compilation_config.cudagraph_mode",
+            asked.get("cudagraph_mode"),
+            graphs["mode"],
+        ),
+    ):
         text = f'{{"{argument}": {json.dumps(asked[argument])}}}' if argument in asked else None
-        rows.append({"argument": argument, "key": key, "override": given.get(key), "verl": value,
-                     "sent": f"--compilation_config {text}" if text else None, "vllm": end, "known": True})  # fmt: skip
+        rows.append(
+            {
+                "argument": argument,
+                "key": key,
+                "override": given.get(key),
+                "verl": value,
+                "sent": f"--compilation_config {text}" if text else None,
+                "vllm": end,
+                "known": True,
+            }
+        )
     return rows
 
 
@@ -119,16 +164,28 @@ def _sizes(config: Any, request: dict[str, Any], seen: int) -> dict[str, int]:
     part, name = (config.rollout, "rollout") if compose.standalone(config) else (config.trainer, "trainer")
     gpus, nodes = _whole(part, f"{name}.n_gpus_per_node"), _whole(part, f"{name}.nnodes")
     if gpus > seen:
-        raise Problem("devices", f"{name}.n_gpus_per_node is {gpus}, but a node has {seen} GPUs",
-                      f"lower {name}.n_gpus_per_node, or give --gpus {gpus}", "gpus")  # fmt: skip
+        raise Problem(
+            "devices",
+            f"{name}.n_gpus_per_node is {gpus}, but a node has {seen} GPUs",
+            f"lower {name}.n_gpus_per_node, or give --gpus {gpus}",
+            "gpus",
+        )
     if request.get("nodes") and nodes > request["nodes"]:
-        raise Problem("devices", f"{name}.nnodes is {nodes}, but there are {request['nodes']} nodes",
-                      f"lower {name}.nnodes, or give --nodes {nodes}", "gpus")  # fmt: skip
+        raise Problem(
+            "devices",
+            f"{name}.nnodes is {nodes}, but there are {request['nodes']} nodes",
+            f"lower {name}.nnodes, or give --nodes {nodes}",
+            "gpus",
+        )
     rollout = config.actor_rollout_ref.rollout
     world = _whole(rollout, f"{R}.tensor_model_parallel_size") * _whole(rollout, f"{R}.data_parallel_size")
     if world > gpus * nodes or gpus * nodes % world:
-        raise Problem("verl", f"one engine needs {world} GPUs (tensor x data parallel), which do not divide "
-                      f"{gpus * nodes} GPUs", f"change {R}.tensor_model_parallel_size", "gpus")  # fmt: skip
+        raise Problem(
+            "verl",
+            f"one engine needs {world} GPUs (tensor x data parallel), which do not divide {gpus * nodes} GPUs",
+            f"change {R}.tensor_model_parallel_size",
+            "gpus",
+        )
     return {"gpus_per_node": gpus, "nodes": nodes, "gpus_of_one_engine": world, "replicas": gpus * nodes // world}
 
 
@@ -163,9 +220,12 @@ def _place_model(config: Any, request: dict[str, Any]) -> dict[str, Any]:
     asked = str(model.path)
     found = request["models"].get(request.get("model") or asked)
     if found is None:
-        raise Problem("model", f"model {request.get('model') or asked} is neither a directory nor bundled",
-                      "give --model DIR, a bundled name (--models lists them), or a hub name with a network",
-                      "unknown model")  # fmt: skip
+        raise Problem(
+            "model",
+            f"model {request.get('model') or asked} is neither a directory nor bundled",
+            "give --model DIR, a bundled name (--models lists them), or a hub name with a network",
+            "unknown model",
+        )
     OmegaConf.set_struct(model, False)
     model.path, model.load_tokenizer = found["directory"], False
     model.hf_config_path = model.tokenizer_path = None
@@ -239,15 +299,18 @@ def _rows(request: dict[str, Any], given_devices: dict[str, str]) -> dict[str, A
         "graphs": resolve.graphs(vllm_config) | {"asked": json.loads(made["arguments"]["compilation_config"])},
         "runner": resolve.runner(vllm_config),
         "precision": resolve.precision(),
-        "sleep": {"mode": made["mode"], "free_cache_engine": bool(rollout.free_cache_engine),
-                  "pool": bool(vllm_config.model_config.enable_sleep_mode),
-                  "level": server._resolve_sleep_level() if sleeps else 0},
+        "sleep": {
+            "mode": made["mode"],
+            "free_cache_engine": bool(rollout.free_cache_engine),
+            "pool": bool(vllm_config.model_config.enable_sleep_mode),
+            "level": server._resolve_sleep_level() if sleeps else 0,
+        },
         "environment": sent,
         "settings": dict(given),
         "others": others(config),
         "resolved": resolve.resolved(vllm_config),
         "said": said.lines,
-    }  # fmt: skip
+    }
     result["attention"] = resolve.attention(vllm_config, switch)
     return result
 
@@ -264,5 +327,11 @@ def run(request: dict[str, Any], given_devices: dict[str, str]) -> dict[str, Any
         if os.environ.get("VERL_ROCM_DEBUG"):
             raise
         text = f"{type(error).__name__}: {first_line(error)}"
-        return {"problem": {"stage": "fault", "kind": "fault", "message": text,
-                            "hint": "this is a fault of the dry run; VERL_ROCM_DEBUG=1 shows where"}}  # fmt: skip
+        return {
+            "problem": {
+                "stage": "fault",
+                "kind": "fault",
+                "message": text,
+                "hint": "this is a fault of the dry run; VERL_ROCM_DEBUG=1 shows where",
+            }
+        }

@@ -129,10 +129,16 @@ def serve(config: Any, model_config: Any) -> dict[str, Any]:
     try:
         with contextlib.redirect_stdout(said):
             server = module.vLLMHttpServer(
-                config=rollout, model_config=model_config, rollout_mode=mode, workers=[None] * count, replica_rank=0,
-                node_rank=0, gpus_per_node=count, nnodes=group.nnodes,
+                config=rollout,
+                model_config=model_config,
+                rollout_mode=mode,
+                workers=[None] * count,
+                replica_rank=0,
+                node_rank=0,
+                gpus_per_node=count,
+                nnodes=group.nnodes,
                 cuda_visible_devices=",".join(str(index) for index in range(count)),
-            )  # fmt: skip
+            )
             made["server"] = server
             asyncio.run(server.launch_server())
     except Reached as reached:

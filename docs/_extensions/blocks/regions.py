@@ -14,9 +14,15 @@ from pathlib import Path
 MARKER = re.compile(r"^\s*#\s\[(start|end):([a-z0-9_]+)\]\s*$")
 MARKER_LIKE = re.compile(r"\[\s*(start|end)\s*:")
 SUFFIXES = {
-    ".py": "python", ".sh": "bash", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".txt": "text",
-    ".Dockerfile": "docker", ".def": "text",
-}  # fmt: skip
+    ".py": "python",
+    ".sh": "bash",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".toml": "toml",
+    ".txt": "text",
+    ".Dockerfile": "docker",
+    ".def": "text",
+}
 
 
 @dataclass(frozen=True)

@@ -71,17 +71,28 @@ class FactsDomain(Domain):
         self.uses.update({page: used for page, used in otherdata["uses"].items() if page in docnames})
 
     def resolve_xref(
-        self, env: BuildEnvironment, fromdocname: str, builder: Builder, typ: str, target: str,
-        node: pending_xref, contnode: Element,
-    ) -> nodes.reference | None:  # fmt: skip
+        self,
+        env: BuildEnvironment,
+        fromdocname: str,
+        builder: Builder,
+        typ: str,
+        target: str,
+        node: pending_xref,
+        contnode: Element,
+    ) -> nodes.reference | None:
         """The link to an entry's anchor."""
         pages = self.objects.get((typ, target))
         return make_refnode(builder, fromdocname, pages[0], target, contnode) if pages else None
 
     def resolve_any_xref(
-        self, env: BuildEnvironment, fromdocname: str, builder: Builder, target: str,
-        node: pending_xref, contnode: Element,
-    ) -> list[tuple[str, nodes.reference]]:  # fmt: skip
+        self,
+        env: BuildEnvironment,
+        fromdocname: str,
+        builder: Builder,
+        target: str,
+        node: pending_xref,
+        contnode: Element,
+    ) -> list[tuple[str, nodes.reference]]:
         """Entries are linked with their own roles alone."""
         return []
 

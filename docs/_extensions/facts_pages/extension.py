@@ -64,5 +64,6 @@ def _report(app: Sphinx, exception: Exception | None) -> None:
             elif len(pages) > 1:
                 logger.warning(
                     f"{facts.file[name]}: {kind} {name!r} stands on {' and '.join(sorted(pages))}; make one brief",
-                    type="facts", subtype="twice",
-                )  # fmt: skip
+                    type="facts",
+                    subtype="twice",
+                )

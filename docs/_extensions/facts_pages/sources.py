@@ -49,9 +49,14 @@ def _what(item: Evidence) -> list[nodes.Node]:
             return [link(f"{parts.netloc}{parts.path.rstrip('/')}", item.url), nodes.Text(published)]
         case OwnRecord():
             table = addnodes.pending_xref(
-                "", nodes.inline("", "our record"), refdomain="std", reftype="doc",
-                reftarget="/docs/reference/verification", refexplicit=True, refwarn=True,
-            )  # fmt: skip
+                "",
+                nodes.inline("", "our record"),
+                refdomain="std",
+                reftype="doc",
+                reftarget="/docs/reference/verification",
+                refexplicit=True,
+                refwarn=True,
+            )
             return [table, nodes.Text(" of "), literal(item.region)]
 
 

@@ -88,8 +88,10 @@ def model_problem(config: DictConfig) -> Iterator[str]:
     settings = folder / "tokenizer_config.json"
     inside = settings.is_file() and json.loads(settings.read_text(encoding="utf-8")).get("chat_template")
     if not (inside or model.custom_chat_template or (folder / "chat_template.jinja").is_file()):
-        yield (f"model: {folder} has no chat template: take an instruct model, or set "
-               "actor_rollout_ref.model.custom_chat_template")  # fmt: skip
+        yield (
+            f"model: {folder} has no chat template: take an instruct model, or set "
+            "actor_rollout_ref.model.custom_chat_template"
+        )
 
 
 # [end:model]
@@ -162,8 +164,10 @@ def ray_problem(config: DictConfig) -> Iterator[str]:
         yield f"ray: no cluster answers at {address}, which {where} names: unset it, or run `ray stop` to clear it"
     else:
         if not given and int(config.trainer.nnodes) == 1:
-            yield (f"ray: the run would join the cluster that already runs at {address}: `ray stop` it, or set "
-                   f"RAY_ADDRESS={address} if that is meant")  # fmt: skip
+            yield (
+                f"ray: the run would join the cluster that already runs at {address}: `ray stop` it, or set "
+                f"RAY_ADDRESS={address} if that is meant"
+            )
 
 
 # [end:ray]
@@ -176,8 +180,10 @@ def shm_problem(config: DictConfig, folder: str = "/dev/shm") -> Iterator[str]:
     free = status.f_bavail * status.f_frsize
     needed = int(config.ray_kwargs.ray_init.get("object_store_memory") or GIB)
     if free < needed:
-        yield (f"shm: {folder} has {free / GIB:.2f} GiB free, the run needs {needed / GIB:.2f}: remove what dead "
-               "runs left there, or start the container with a larger --shm-size")  # fmt: skip
+        yield (
+            f"shm: {folder} has {free / GIB:.2f} GiB free, the run needs {needed / GIB:.2f}: remove what dead "
+            "runs left there, or start the container with a larger --shm-size"
+        )
 
 
 # [end:shm]

@@ -119,7 +119,7 @@ def test_an_empty_interpreter_is_refused(packages: Packages) -> None:
         ("['gfx942']", b"amdhsa--gfx950", ("PASS torch is built for gfx942", "FAIL vLLM is built for gfx950, the")),
         ("[]", b"compressed", ("NOT RUN torch names no AMD", "NOT RUN vLLM names no AMD architecture in its files")),
     ],
-)  # fmt: skip
+)
 def test_an_arch_that_does_not_fit(packages: Packages, torch: str, vllm: bytes, said: tuple[str, str]) -> None:
     packages.torch(archs=torch, gpus="2")
     packages.vllm(LIBRARY, vllm)

@@ -232,7 +232,7 @@ def test_without_max_jobs_as_many_run_as_memory_allows(machine: Builder) -> None
         ("pyproject.toml", "", "cannot read requires-python in .*/vllm-0.24.0/pyproject.toml"),
         ("requirements/build/rocm.txt", "torch==2.12.0+rocm7.14.0\n", "torch 2.11.0 is too old .* builds with 2.12.0"),
     ],
-)  # fmt: skip
+)
 def test_bad_release(machine: Builder, name: str, text: str, says: str) -> None:
     machine.write(f"release/{name}", text)
     assert re.search(says, stopped(machine))

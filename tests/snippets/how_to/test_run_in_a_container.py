@@ -91,9 +91,13 @@ class Recorded(Machine):
         command = [str(SCRIPT), *arguments]
         env = {"PATH": f"{self.root}/bin:/usr/bin:/bin", "HOME": str(self.root), "DATA": str(self.root), **more}
         return subprocess.run(
-            with_gpus(*command) if gpus else command, env=env, capture_output=True, text=True, timeout=30,
+            with_gpus(*command) if gpus else command,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=30,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture
@@ -107,15 +111,41 @@ def test_the_command_for_docker(recorded: Recorded) -> None:
     done = recorded.run()
     assert (done.returncode, done.stderr) == (0, "")
     assert recorded.calls == [
-        "run", "--rm", "--network", "host", "--entrypoint", "",
-        "--device", "/dev/kfd", "--device", "/dev/dri", "--group-add", str(GROUP), "--shm-size", "2048g",
-        "--ulimit", "memlock=-1:-1", "--ulimit", "stack=67108864:67108864", "--ulimit", "nofile=1048576:1048576",
-        "--cap-add", "SYS_PTRACE", "--security-opt", "seccomp=unconfined",
-        "--volume", f"{recorded.root}/.cache/huggingface:/root/.cache/huggingface",
-        "--env", "HF_HOME=/root/.cache/huggingface",
-        "--volume", f"{recorded.root}:{recorded.root}", "--workdir", str(recorded.root),
-        "verl-rocm:0.9.1", "bash",
-    ]  # fmt: skip
+        "run",
+        "--rm",
+        "--network",
+        "host",
+        "--entrypoint",
+        "",
+        "--device",
+        "/dev/kfd",
+        "--device",
+        "/dev/dri",
+        "--group-add",
+        str(GROUP),
+        "--shm-size",
+        "2048g",
+        "--ulimit",
+        "memlock=-1:-1",
+        "--ulimit",
+        "stack=67108864:67108864",
+        "--ulimit",
+        "nofile=1048576:1048576",
+        "--cap-add",
+        "SYS_PTRACE",
+        "--security-opt",
+        "seccomp=unconfined",
+        "--volume",
+        f"{recorded.root}/.cache/huggingface:/root/.cache/huggingface",
+        "--env",
+        "HF_HOME=/root/.cache/huggingface",
+        "--volume",
+        f"{recorded.root}:{recorded.root}",
+        "--workdir",
+        str(recorded.root),
+        "verl-rocm:0.9.1",
+        "bash",
+    ]
     assert (recorded.root / ".cache" / "huggingface").is_dir(), "else docker makes it, as root"
 
 

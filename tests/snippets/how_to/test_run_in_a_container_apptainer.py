@@ -63,9 +63,19 @@ def test_the_command(machine: Machine) -> None:
     assert done.returncode == 0, done.stderr
     home = str(machine.home)
     assert [line.removeprefix("argument ") for line in machine.seen() if line.startswith("argument ")] == [
-        "exec", "--bind", f"{home}/.cache/huggingface", "--bind", home, "--pwd", home,
-        "--env", f"HF_HOME={home}/.cache/huggingface", "image.sif", "bash", "train.sh",
-    ]  # fmt: skip
+        "exec",
+        "--bind",
+        f"{home}/.cache/huggingface",
+        "--bind",
+        home,
+        "--pwd",
+        home,
+        "--env",
+        f"HF_HOME={home}/.cache/huggingface",
+        "image.sif",
+        "bash",
+        "train.sh",
+    ]
     assert (machine.home / ".cache" / "huggingface").is_dir()
 
 
@@ -160,8 +170,14 @@ def test_srun_starts_the_neighbour_in_the_folder_of_sbatch(machine: Machine) -> 
     assert done.returncode == 0, done.stderr
     arguments = [line.removeprefix("argument ") for line in machine.seen() if line.startswith("argument ")]
     assert arguments == [
-        "--ntasks=1", "--cpus-per-task=96", "--kill-on-bad-exit=1", str(start), "image.sif", "bash", "train.sh"
-    ]  # fmt: skip
+        "--ntasks=1",
+        "--cpus-per-task=96",
+        "--kill-on-bad-exit=1",
+        str(start),
+        "image.sif",
+        "bash",
+        "train.sh",
+    ]
 
 
 @pytest.mark.block("how_to/run_in_a_container_slurm.sh", "run", evidence="checked")

@@ -55,9 +55,13 @@ class Image:
     def run(self, *arguments: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
         """Run the script."""
         return subprocess.run(
-            ["bash", str(SCRIPT), *arguments], cwd=cwd or self.work, env=self.environment(**more), timeout=60,
-            capture_output=True, text=True,
-        )  # fmt: skip
+            ["bash", str(SCRIPT), *arguments],
+            cwd=cwd or self.work,
+            env=self.environment(**more),
+            timeout=60,
+            capture_output=True,
+            text=True,
+        )
 
 
 @pytest.fixture(scope="module")

@@ -43,12 +43,19 @@ class Node(Machine):
         """Run a script as a user of the node; its output with standard error."""
         environment = {
             "PATH": f"{self.root / 'bin'}{os.pathsep}{Path(sys.executable).parent}:/usr/bin:/bin",
-            "HOME": str(self.root), "CALLS": str(self.root / "calls"), **variables,
-        }  # fmt: skip
+            "HOME": str(self.root),
+            "CALLS": str(self.root / "calls"),
+            **variables,
+        }
         return subprocess.run(
             ["bash", SNIPPETS / script, *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=self.root, timeout=60,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            cwd=self.root,
+            timeout=60,
+        )
 
 
 @pytest.fixture
@@ -91,16 +98,21 @@ SHOW = 'source "$0"; env | grep -E "^(NCCL|GLOO|RAY_AUTH|NODE_)" | sort'
 def environment(machine: Node, **variables: str) -> dict[str, str]:
     """What a node's Ray would find."""
     done = subprocess.run(
-        ["bash", "-euc", SHOW, SNIPPETS / "several_nodes_env.sh"], capture_output=True, text=True, check=True,
+        ["bash", "-euc", SHOW, SNIPPETS / "several_nodes_env.sh"],
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PATH": f"{machine.root / 'bin'}:/usr/bin:/bin", "HOME": "/home/me", **variables},
-    )  # fmt: skip
+    )
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
 ALWAYS = {
-    "GLOO_SOCKET_IFNAME": "eth0", "NODE_ADDRESS": "127.0.0.1", "RAY_AUTH_MODE": "token",
+    "GLOO_SOCKET_IFNAME": "eth0",
+    "NODE_ADDRESS": "127.0.0.1",
+    "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN_PATH": "/home/me/.ray/several_nodes_token",
-}  # fmt: skip
+}
 
 
 @pytest.mark.block("how_to/several_nodes_env.sh", "network", "adapters", "token", evidence="checked")
@@ -137,9 +149,7 @@ def test_the_gid_indices_are_those_of_the_facts(machine: Node) -> None:
 def test_an_unknown_family_is_one_line(machine: Node) -> None:
     done = machine.run("several_nodes_ray.sh", "head", ADAPTERS="efa")
     assert done.returncode == 2
-    assert done.stdout == (
-        "several_nodes_env: ADAPTERS=efa is unknown: mlx5, bnxt_re, ionic, slingshot, or nothing\n"
-    )  # fmt: skip
+    assert done.stdout == ("several_nodes_env: ADAPTERS=efa is unknown: mlx5, bnxt_re, ionic, slingshot, or nothing\n")
 
 
 @pytest.mark.block("how_to/several_nodes_ray.sh", "check", "head", evidence="checked")
@@ -147,8 +157,9 @@ def test_the_head_makes_a_token_and_starts_ray_on_the_interface(machine: Node) -
     port = free_port()
     done = machine.run("several_nodes_ray.sh", "head", "--num-gpus=8", PORT=port)
     assert (done.returncode, done.stdout) == (
-        0, "several_nodes_ray: on the workers: several_nodes_ray.sh worker 127.0.0.1\n",
-    )  # fmt: skip
+        0,
+        "several_nodes_ray: on the workers: several_nodes_ray.sh worker 127.0.0.1\n",
+    )
     assert machine.calls == [f"ray start --head --node-ip-address=127.0.0.1 --port={port} --num-gpus=8"]
     token = machine.root / ".ray" / "several_nodes_token"
     assert len(token.read_text().strip()) == 64 and token.stat().st_mode & 0o777 == 0o600
@@ -175,17 +186,19 @@ def test_a_worker_joins_the_head(machine: Node, head: str) -> None:
         (["head"], {"PORT": "HEAD"}, "port HEAD of 127.0.0.1 is taken: set PORT, and on the workers too"),
         (["worker"], {}, "which head? several_nodes_ray.sh worker HEAD_ADDRESS"),
         (
-            ["worker", "127.0.0.1"], {"PORT": "FREE", "WAIT_SECONDS": "1"},
+            ["worker", "127.0.0.1"],
+            {"PORT": "FREE", "WAIT_SECONDS": "1"},
             "no Ray at 127.0.0.1:FREE after 1 s: is the head up, INTERFACE right, the port open?",
         ),
         (
-            ["worker", "127.0.0.1"], {"PORT": "HEAD", "RAY_AUTH_TOKEN_PATH": "/none"},
+            ["worker", "127.0.0.1"],
+            {"PORT": "HEAD", "RAY_AUTH_TOKEN_PATH": "/none"},
             "no token at RAY_AUTH_TOKEN_PATH=/none: copy the head's file there",
         ),
         ([], {}, "'' is no role: several_nodes_ray.sh head, or several_nodes_ray.sh worker HEAD_ADDRESS"),
     ],
     ids=["interface", "port taken", "no head named", "head not reachable", "no token", "no role"],
-)  # fmt: skip
+)
 def test_bad_input_is_one_line(
     machine: Node, head: str, arguments: list[str], given: dict[str, str], line: str
 ) -> None:
@@ -202,9 +215,11 @@ def test_no_ray_and_a_ray_too_many(machine: Node) -> None:
     assert "a Ray that was left behind still runs" in machine.run("several_nodes_ray.sh", "head").stdout
     (machine.root / "bin" / "ray").unlink()
     done = subprocess.run(
-        ["bash", SNIPPETS / "several_nodes_ray.sh", "head"], stderr=subprocess.PIPE, text=True,
+        ["bash", SNIPPETS / "several_nodes_ray.sh", "head"],
+        stderr=subprocess.PIPE,
+        text=True,
         env={"PATH": f"{machine.root / 'bin'}:/usr/bin:/bin", "HOME": str(machine.root)},
-    )  # fmt: skip
+    )
     assert done.returncode == 2
     assert done.stderr.startswith("several_nodes_ray: no ray on PATH: enter the container")
 
@@ -260,9 +275,16 @@ def test_what_each_node_starts(machine: Node, container: str, starter: str) -> N
         assert call.startswith("image env ")
         assert call.endswith(f" bash {machine.root}/several_nodes_task.sh bash grpo.sh a=[1, 2]")
         assert set(call.split(" bash ")[0].split()[2:]) == {
-            f"SLURM_NODEID={number}", "SLURM_NNODES=2", "SLURM_NTASKS=2", "SLURM_JOB_ID=7", "SLURM_CPUS_ON_NODE=96",
-            f"RUN_DIR={machine.root}/ray-7", "GPUS=8", "NCCL_IB_TC=96", "INTERFACE=ib0",
-        }  # fmt: skip
+            f"SLURM_NODEID={number}",
+            "SLURM_NNODES=2",
+            "SLURM_NTASKS=2",
+            "SLURM_JOB_ID=7",
+            "SLURM_CPUS_ON_NODE=96",
+            f"RUN_DIR={machine.root}/ray-7",
+            "GPUS=8",
+            "NCCL_IB_TC=96",
+            "INTERFACE=ib0",
+        }
     assert len(machine.calls) == 3
     assert not (machine.root / "ray-7").exists()
 
@@ -275,11 +297,12 @@ def test_what_each_node_starts(machine: Node, container: str, starter: str) -> N
         (["image"], {"SLURM_JOB_ID": "7"}, "which image and command? sbatch several_nodes_slurm.sh IMAGE COMMAND..."),
         (["i", "c"], {"SLURM_JOB_ID": "7", "CONTAINER": "podman"}, "CONTAINER=podman is unknown: apptainer or docker"),
         (
-            ["i", "true"], {"SLURM_JOB_ID": "7", "SLURM_SUBMIT_DIR": "/none"},
+            ["i", "true"],
+            {"SLURM_JOB_ID": "7", "SLURM_SUBMIT_DIR": "/none"},
             "no /none/run_in_a_container_apptainer.sh: call sbatch in the folder that holds it",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_submission_is_one_line(machine: Node, arguments: list[str], given: dict[str, str], line: str) -> None:
     done = machine.run("several_nodes_slurm.sh", *arguments, **given)
     assert (done.returncode, done.stdout) == (2, f"several_nodes_slurm: {line}\n")

@@ -28,12 +28,13 @@ def refused(model: str, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err.strip().splitlines()[-1]
 
 
-@pytest.mark.block("how_to/sleep_mode.py", "build_engine", "wake", "cycle", evidence="not run",
-                   reason="refused by vLLM's CPU platform")  # fmt: skip
-@pytest.mark.block("how_to/sleep_mode_counters.py", "in_worker", evidence="not run",
-                   reason="refused by vLLM's CPU platform")  # fmt: skip
-@pytest.mark.block("how_to/sleep_mode_sync.py", "sync", evidence="not run",
-                   reason="refused by vLLM's CPU platform")  # fmt: skip
+@pytest.mark.block(
+    "how_to/sleep_mode.py", "build_engine", "wake", "cycle", evidence="not run", reason="refused by vLLM's CPU platform"
+)
+@pytest.mark.block(
+    "how_to/sleep_mode_counters.py", "in_worker", evidence="not run", reason="refused by vLLM's CPU platform"
+)
+@pytest.mark.block("how_to/sleep_mode_sync.py", "sync", evidence="not run", reason="refused by vLLM's CPU platform")
 @pytest.mark.accelerator("cpu")
 def test_a_cpu_is_refused_by_vllm_and_the_script_says_so(model: str, refused: str) -> None:
     with pytest.raises(ValueError, match="Sleep mode is not supported on current platform"):

@@ -33,7 +33,8 @@ WEAKER = {
     "any fall is enough": ("if freed <= FREED * run.expected:", "if freed <= 0:"),
     "the average GPU": ("awake - asleep\n", "(sum(cycle.awake) - sum(cycle.asleep)) / len(cycle.awake)\n"),
     "the first GPU alone": (
-        "zip(cycle.awake, cycle.asleep, cycle.woken, strict=True)", "zip(cycle.awake[:1], cycle.asleep, cycle.woken)",
+        "zip(cycle.awake, cycle.asleep, cycle.woken, strict=True)",
+        "zip(cycle.awake[:1], cycle.asleep, cycle.woken)",
     ),
     "growth: the warm-up counts": ("pairwise(series[1:])", "pairwise([2 * series[0] - series[-1], *series])"),
     "the first cycle alone": ("enumerate(run.cycles, start=1)", "enumerate(run.cycles[:1], start=1)"),
@@ -66,7 +67,7 @@ WEAKER = {
     "files: too strict": ("LEAK_FILES = 0.25", "LEAK_FILES = 0.01"),
     "too few cycles pass": ("CYCLES = 5", "CYCLES = 4"),
     "an exception passes": ("if run.broke:", "if False:"),
-}  # fmt: skip
+}
 
 
 def weakened(old: str, new: str) -> ModuleType:

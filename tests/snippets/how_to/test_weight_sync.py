@@ -77,10 +77,15 @@ def test_the_command_takes_the_newest_metrics_of_a_folder(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("difference", "correlation", "word"),
     [
-        (0.005, 0.99, None), (0.0051, 0.999, "look"), (0.0101, 0.999, "bad"),
-        (0.001, 0.989, "look"), (0.001, 0.949, "bad"), (math.nan, 0.999, "bad"), (0.001, math.nan, "bad"),
+        (0.005, 0.99, None),
+        (0.0051, 0.999, "look"),
+        (0.0101, 0.999, "bad"),
+        (0.001, 0.989, "look"),
+        (0.001, 0.949, "bad"),
+        (math.nan, 0.999, "bad"),
+        (0.001, math.nan, "bad"),
     ],
-)  # fmt: skip
+)
 def test_the_limits(difference: float, correlation: float, word: str | None) -> None:
     found = [word for word, _ in weight_sync.findings({1: step(difference, correlation)})]
     assert found == ([word] if word else [])

@@ -33,8 +33,10 @@ class HostMemoryBackend(SleepModeBackend):
         if "files" in faults:
             self.kept.append(tempfile.TemporaryFile())  # noqa: SIM115
         for tag in ("weights", "kv_cache"):
-            self.saved[tag] = [(address, size, save(address, size) if (tag, level) == ("weights", 1) else None)
-                               for address, size in regions(tensors_of(tag))]  # fmt: skip
+            self.saved[tag] = [
+                (address, size, save(address, size) if (tag, level) == ("weights", 1) else None)
+                for address, size in regions(tensors_of(tag))
+            ]
         for saved in self.saved.values():
             for address, size, _ in saved:
                 release(address, size)

@@ -128,15 +128,17 @@ def test_no_amdsmi(importable: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "found"),
     [
-        ("__version__ = '2.11.0+rocm7.2.0'\ncuda: str | None = None\nhip: str | None = '7.2.26015-fc0010cf6a'\n",
-         Torch(version="2.11.0+rocm7.2.0", hip="7.2.26015-fc0010cf6a")),
+        (
+            "__version__ = '2.11.0+rocm7.2.0'\ncuda: str | None = None\nhip: str | None = '7.2.26015-fc0010cf6a'\n",
+            Torch(version="2.11.0+rocm7.2.0", hip="7.2.26015-fc0010cf6a"),
+        ),
         ("__version__ = '2.13.0+cpu'\nhip = None\n", Torch(version="2.13.0+cpu")),
         ("__version__ = '2.13.0+cu130'\ncuda = '13.0'\n", Torch(version="2.13.0+cu130", cuda="13.0")),
         ("raise ImportError\n", None),
         ("this is no Python\n", None),
     ],
     ids=["HIP", "CPU", "CUDA", "without version", "broken"],
-)  # fmt: skip
+)
 def test_torch_is_read_and_not_imported(importable: Path, source: str, found: Torch | None) -> None:
     write(importable / "torch/__init__.py", "raise RuntimeError('imported')")
     write(importable / "torch/version.py", source)
@@ -144,8 +146,10 @@ def test_torch_is_read_and_not_imported(importable: Path, source: str, found: To
 
 
 def test_versions_are_those_of_the_metadata(importable: Path) -> None:
-    write(importable / "vllm-0.22.1rc1.dev5.dist-info/METADATA",
-          "Metadata-Version: 2.1\nName: vllm\nVersion: 0.22.1rc1.dev5+g18d87a87d.rocm714\n")  # fmt: skip
+    write(
+        importable / "vllm-0.22.1rc1.dev5.dist-info/METADATA",
+        "Metadata-Version: 2.1\nName: vllm\nVersion: 0.22.1rc1.dev5+g18d87a87d.rocm714\n",
+    )
     write(importable / "ray-2.dist-info/METADATA", "Metadata-Version: 2.1\nName: ray\n")  # no version
     found = packages.installed()
     assert found["vllm"] == "0.22.1rc1.dev5+g18d87a87d.rocm714"

@@ -20,9 +20,24 @@ from verl_rocm.cli import main
 NAMES = [file.stem.removeprefix("made_") for file in FILES]
 VARIABLES = ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "PYTORCH_HIP_ALLOC_CONF", "VLLM_X", "VERL_X", "MAX_JOBS")
 ODD = (
-    "0.22.1rc1.dev5+g18d87a87d.rocm714", "7.2", "7", "7.2.0-43", "0.1.dev1", "", "v1", "1!2.0", "999", "main", "7.2.*",
-    "expandable_segments:True", "0,1,99", "\x1b[31m", "gfx942:sramecc+", "gfx1100", "9" * 4000,
-)  # fmt: skip
+    "0.22.1rc1.dev5+g18d87a87d.rocm714",
+    "7.2",
+    "7",
+    "7.2.0-43",
+    "0.1.dev1",
+    "",
+    "v1",
+    "1!2.0",
+    "999",
+    "main",
+    "7.2.*",
+    "expandable_segments:True",
+    "0,1,99",
+    "\x1b[31m",
+    "gfx942:sramecc+",
+    "gfx1100",
+    "9" * 4000,
+)
 TEXTS = st.one_of(st.text(max_size=20), st.sampled_from(ODD))
 NUMBERS = st.one_of(st.integers(0, 9), st.integers(-2, 2**64), st.floats(0, 1e9))
 OTHERS = st.one_of(st.none(), st.booleans(), NUMBERS, st.floats(), TEXTS, st.just([]), st.just({}))

@@ -64,12 +64,18 @@ CASES: list[tuple[Rule, dict[str, Any], list[str]]] = [
     (releases.for_some_jobs, {}, []),
     (variables.visibility, {"environment": {"ROCR_VISIBLE_DEVICES": "0"}}, ["rocr-with-ray-or-verl"]),
     (variables.visibility, {"environment": {"ROCR_VISIBLE_DEVICES": ""}}, ["rocr-with-ray-or-verl"]),
-    (variables.visibility, {"environment": {"ROCR_VISIBLE_DEVICES": "0", "HIP_VISIBLE_DEVICES": "0"}},
-     ["rocr-with-ray-or-verl"]),
+    (
+        variables.visibility,
+        {"environment": {"ROCR_VISIBLE_DEVICES": "0", "HIP_VISIBLE_DEVICES": "0"}},
+        ["rocr-with-ray-or-verl"],
+    ),
     (variables.visibility, {"environment": {"ROCR_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "0"}}, []),
     (variables.visibility, {"environment": {"ROCR_VISIBLE_DEVICES": "0"}, "packages": {"ray": "2.44.1"}}, []),
-    (variables.visibility, {"environment": {"HIP_VISIBLE_DEVICES": "0", "CUDA_VISIBLE_DEVICES": "1"}},
-     ["visible-devices-differ"]),
+    (
+        variables.visibility,
+        {"environment": {"HIP_VISIBLE_DEVICES": "0", "CUDA_VISIBLE_DEVICES": "1"}},
+        ["visible-devices-differ"],
+    ),
     (variables.visibility, {"environment": {"HIP_VISIBLE_DEVICES": "0", "CUDA_VISIBLE_DEVICES": "0"}}, []),
     (variables.visibility, {"environment": {"HIP_VISIBLE_DEVICES": "0", "CUDA_VISIBLE_DEVICES": ""}}, []),
     (variables.chosen, {"environment": {"HIP_VISIBLE_DEVICES": ""}}, ["hip-visible-devices"]),
@@ -77,31 +83,72 @@ CASES: list[tuple[Rule, dict[str, Any], list[str]]] = [
     (variables.chosen, {"environment": {"HIP_VISIBLE_DEVICES": "0,1"}}, []),
     (variables.chosen, {"environment": {"HIP_VISIBLE_DEVICES": "GPU-e3f1a2,GPU-9999"}}, []),
     (variables.chosen, {"environment": {"HIP_VISIBLE_DEVICES": "7", "ROCR_VISIBLE_DEVICES": "7"}}, []),
-    (variables.noset, {"environment": {"RAY_EXPERIMENTAL_NOSET_ROCR_VISIBLE_DEVICES": "0"}},
-     ["noset-name-that-ray-does-not-read"]),
-    (variables.noset, {"environment": {"RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1",
-                                       "RAY_EXPERIMENTAL_NOSET_HIP_VISIBLE_DEVICES": "1"}}, []),
-    (variables.noset, {"environment": {"RAY_EXPERIMENTAL_NOSET_ROCR_VISIBLE_DEVICES": "1"},
-                       "packages": {"ray": "2.44.0"}}, []),
-    (variables.allocator, {"environment": {"PYTORCH_ALLOC_CONF": EXPANDABLE}},
-     ["custom-all-reduce-expandable-segments"]),
-    (variables.allocator, {"environment": {"PYTORCH_ALLOC_CONF": EXPANDABLE}, **OLD},
-     ["custom-all-reduce-expandable-segments", "sleep-pool-misses-alloc-conf-alias"]),
-    (variables.allocator, {"environment": {"PYTORCH_CUDA_ALLOC_CONF": EXPANDABLE}, **OLD},
-     ["custom-all-reduce-expandable-segments"]),
-    (variables.allocator, {"environment": {"PYTORCH_CUDA_ALLOC_CONF": EXPANDABLE}, "packages": {"vllm": "0.20.1"}},
-     ["custom-all-reduce-expandable-segments", "sleep-pool-expandable-segments-assert"]),
-    (variables.allocator, {"environment": {"PYTORCH_HIP_ALLOC_CONF": EXPANDABLE}, "packages": {"vllm": "0.20.1"}},
-     ["custom-all-reduce-expandable-segments"]),
-    (variables.allocator, {"environment": {"PYTORCH_ALLOC_CONF": "expandable_segments:False",
-                                           "PYTORCH_HIP_ALLOC_CONF": EXPANDABLE}, **OLD}, []),
+    (
+        variables.noset,
+        {"environment": {"RAY_EXPERIMENTAL_NOSET_ROCR_VISIBLE_DEVICES": "0"}},
+        ["noset-name-that-ray-does-not-read"],
+    ),
+    (
+        variables.noset,
+        {
+            "environment": {
+                "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES": "1",
+                "RAY_EXPERIMENTAL_NOSET_HIP_VISIBLE_DEVICES": "1",
+            }
+        },
+        [],
+    ),
+    (
+        variables.noset,
+        {"environment": {"RAY_EXPERIMENTAL_NOSET_ROCR_VISIBLE_DEVICES": "1"}, "packages": {"ray": "2.44.0"}},
+        [],
+    ),
+    (
+        variables.allocator,
+        {"environment": {"PYTORCH_ALLOC_CONF": EXPANDABLE}},
+        ["custom-all-reduce-expandable-segments"],
+    ),
+    (
+        variables.allocator,
+        {"environment": {"PYTORCH_ALLOC_CONF": EXPANDABLE}, **OLD},
+        ["custom-all-reduce-expandable-segments", "sleep-pool-misses-alloc-conf-alias"],
+    ),
+    (
+        variables.allocator,
+        {"environment": {"PYTORCH_CUDA_ALLOC_CONF": EXPANDABLE}, **OLD},
+        ["custom-all-reduce-expandable-segments"],
+    ),
+    (
+        variables.allocator,
+        {"environment": {"PYTORCH_CUDA_ALLOC_CONF": EXPANDABLE}, "packages": {"vllm": "0.20.1"}},
+        ["custom-all-reduce-expandable-segments", "sleep-pool-expandable-segments-assert"],
+    ),
+    (
+        variables.allocator,
+        {"environment": {"PYTORCH_HIP_ALLOC_CONF": EXPANDABLE}, "packages": {"vllm": "0.20.1"}},
+        ["custom-all-reduce-expandable-segments"],
+    ),
+    (
+        variables.allocator,
+        {
+            "environment": {"PYTORCH_ALLOC_CONF": "expandable_segments:False", "PYTORCH_HIP_ALLOC_CONF": EXPANDABLE},
+            **OLD,
+        },
+        [],
+    ),
     (variables.allocator, {"environment": {"PYTORCH_ALLOC_CONF": ""}}, []),
-    (variables.allocator_names, {"environment": {"PYTORCH_ALLOC_CONF": "a:1", "PYTORCH_CUDA_ALLOC_CONF": "b:1"}},
-     ["pytorch-cuda-alloc-conf"]),
+    (
+        variables.allocator_names,
+        {"environment": {"PYTORCH_ALLOC_CONF": "a:1", "PYTORCH_CUDA_ALLOC_CONF": "b:1"}},
+        ["pytorch-cuda-alloc-conf"],
+    ),
     (variables.allocator_names, {"environment": {"PYTORCH_ALLOC_CONF": "a:1", "PYTORCH_CUDA_ALLOC_CONF": "a:1"}}, []),
     (variables.allocator_names, {"environment": {"PYTORCH_ALLOC_CONF": "a:1", "PYTORCH_CUDA_ALLOC_CONF": ""}}, []),
-    (variables.legacy_ipc, {"environment": {"HSA_ENABLE_IPC_MODE_LEGACY": "1"}, "gpus": [{"arch": "gfx1201"}]},
-     ["legacy-ipc-fails-on-radeon"]),
+    (
+        variables.legacy_ipc,
+        {"environment": {"HSA_ENABLE_IPC_MODE_LEGACY": "1"}, "gpus": [{"arch": "gfx1201"}]},
+        ["legacy-ipc-fails-on-radeon"],
+    ),
     (variables.legacy_ipc, {"environment": {"HSA_ENABLE_IPC_MODE_LEGACY": "1"}}, []),
     (variables.legacy_ipc, {"environment": {"HSA_ENABLE_IPC_MODE_LEGACY": "0"}, "gpus": [{"arch": "gfx1201"}]}, []),
     (variables.unset, {"environment": {"NCCL_NET_GDR_LEVEL": "PHB"}}, ["gdr-level-hangs-jobs"]),
@@ -110,8 +157,17 @@ CASES: list[tuple[Rule, dict[str, Any], list[str]]] = [
     (variables.unset, {}, []),
     (variables.values, {"environment": {"VLLM_ROCM_SLEEP_MEM_CHUNK_SIZE": "big"}}, ["vllm-rocm-sleep-mem-chunk-size"]),
     (variables.values, {"environment": {"VLLM_ROCM_USE_AITER": ""}}, ["vllm-rocm-use-aiter"]),
-    (variables.values, {"environment": {"VLLM_ROCM_SLEEP_MEM_CHUNK_SIZE": "256", "VLLM_ROCM_USE_AITER": "1",
-                                        "VLLM_ROCM_QUICK_REDUCE_QUANTIZATION": "fp"}}, []),
+    (
+        variables.values,
+        {
+            "environment": {
+                "VLLM_ROCM_SLEEP_MEM_CHUNK_SIZE": "256",
+                "VLLM_ROCM_USE_AITER": "1",
+                "VLLM_ROCM_QUICK_REDUCE_QUANTIZATION": "fp",
+            }
+        },
+        [],
+    ),
     (variables.dead, {"environment": {"VLLM_GPU_LANG": "HIP"}}, ["vllm-gpu-lang-does-nothing"]),
     (variables.dead, {"environment": {"VLLM_ATTENTION_BACKEND": "(set)"}}, ["old-attention-variables-ignored"]),
     (variables.dead, {"environment": {"VLLM_ATTENTION_BACKEND": "(set)"}, "packages": {"vllm": "0.14.1"}}, []),
@@ -121,7 +177,7 @@ CASES: list[tuple[Rule, dict[str, Any], list[str]]] = [
     (variables.dead, {"environment": {"RCCL_MSCCL_ENABLE": "0"}}, ["rccl-msccl-enable"]),
     (variables.dead, {"environment": {"RCCL_MSCCL_ENABLE": "0"}, "rocm": "7.2.3"}, []),
     (variables.dead, {"environment": {"VERL_OF_MY_OWN_SCRIPT": "(set)", "VLLM_API_KEY": "(set)"}}, []),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("rule", "changes", "ids"), CASES, ids=lambda value: getattr(value, "__name__", ""))

@@ -16,8 +16,11 @@ def output() -> str:
     """The report on the machine that was made for the page, 100 columns wide, between the markers of a region."""
     done = subprocess.run(
         [sys.executable, "-m", "verl_rocm", "check", "--machine", MACHINE],
-        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)},
+    )
     return f"# [start:output]\n{done.stdout}# [end:output]\n"
 
 

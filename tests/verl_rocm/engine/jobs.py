@@ -17,9 +17,12 @@ ENV = "+ray_kwargs.ray_init.runtime_env.env_vars"
 FOR_REAL_ENGINES = ("VLLM_", "TORCH_COMPILE_")  # the doctest plugin sets some, and a dry run would honour them
 ALL_GPUS = ("MI250X", "MI300X", "MI325X", "MI350X", "MI355X")
 BASE = [
-    "algorithm.adv_estimator=grpo", "actor_rollout_ref.model.path=Qwen/Qwen2.5-7B-Instruct", f"{R}.name=vllm",
-    "actor_rollout_ref.actor.use_dynamic_bsz=True", "trainer.n_gpus_per_node=8",
-]  # fmt: skip
+    "algorithm.adv_estimator=grpo",
+    "actor_rollout_ref.model.path=Qwen/Qwen2.5-7B-Instruct",
+    f"{R}.name=vllm",
+    "actor_rollout_ref.actor.use_dynamic_bsz=True",
+    "trainer.n_gpus_per_node=8",
+]
 # The recipe of verl's own AMD page: seven capture sizes, enforce_eager off.
 PAGE = [*BASE, f"{R}.cudagraph_capture_sizes=[1,2,4,8,16,32,64]", f"{R}.enforce_eager=False"]
 
@@ -33,8 +36,8 @@ JOBS: dict[str, tuple[str, list[str]]] = {
     **{f"page {gpu}": (gpu, PAGE) for gpu in ALL_GPUS},
     "clean": ("MI300X", [*BASE, f"{R}.max_num_seqs=64", f"{R}.cudagraph_capture_sizes=[1,2,4,8,16,32,64]"]),
     "eager": ("MI300X", [*PAGE, f"{R}.enforce_eager=True"]),
-    "aiter on": ("MI300X", [*BASE, f"{ENV}.VLLM_ROCM_USE_AITER=\"1\""]),
-    "aiter asked": ("MI300X", [*BASE, f"{ENV}.VLLM_ROCM_USE_AITER=\"1\"", f"{KWARGS}.attention_backend=ROCM_AITER_FA"]),
+    "aiter on": ("MI300X", [*BASE, f'{ENV}.VLLM_ROCM_USE_AITER="1"']),
+    "aiter asked": ("MI300X", [*BASE, f'{ENV}.VLLM_ROCM_USE_AITER="1"', f"{KWARGS}.attention_backend=ROCM_AITER_FA"]),
     "prefix caching off": ("MI300X", [*BASE, f"{R}.enable_prefix_caching=False"]),
     "no pool": ("MI300X", [*BASE, f"+{R}.enable_sleep_mode=False"]),
     "lora": ("MI300X", [*BASE, "actor_rollout_ref.model.lora_rank=32"]),
@@ -45,8 +48,15 @@ JOBS: dict[str, tuple[str, list[str]]] = {
     "vision": ("MI300X", [*BASE, model("Qwen/Qwen2.5-VL-7B-Instruct")]),
     "hybrid model": ("MI300X", [*BASE, model("Qwen/Qwen3.5-35B-A3B")]),
     "no custom all-reduce": ("MI300X", [*BASE, f"{KWARGS}.disable_custom_all_reduce=True"]),
-    "reward model": ("MI300X", [*BASE, "reward.reward_model.enable=True", "reward.reward_model.rollout.name=vllm",
-                                "reward.reward_model.model_path=me/judge"]),
+    "reward model": (
+        "MI300X",
+        [
+            *BASE,
+            "reward.reward_model.enable=True",
+            "reward.reward_model.rollout.name=vllm",
+            "reward.reward_model.model_path=me/judge",
+        ],
+    ),
     "negative size": ("MI300X", [*BASE, f"{R}.cudagraph_capture_sizes=[-1]"]),
     # refused
     "unknown key": ("MI300X", [*BASE, f"{R}.max_num_seq=1"]),
@@ -71,7 +81,7 @@ JOBS: dict[str, tuple[str, list[str]]] = {
     "frozen field": ("MI300X", [*BASE, f"{R}.enable_chunked_prefill=False"]),
     **{f"mutation {n}": ("MI300X", overrides) for n, overrides in enumerate(lists(PAGE, 20))},
     **{f"mutation of a value {n}": ("MI300X", [*PAGE, f"{R}.max_num_seqs={n}"]) for n in (1, 100000, -1, 0)},
-}  # fmt: skip
+}
 
 
 def request(gpu: str, overrides: list[str], folder: Path, **more: Any) -> engines.Request:

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import random
 
-JUNK = ["", "=", "+", "~", "a=[1,", "${x}=1", "a.b.c", "--config-name=x", "--bad", "x=${oc.env:NO_SUCH}", "=1", "+a=1",
-        "a b=1", "é=1", "trainer.nnodes=null", "trainer=1", "~trainer",
-        "--multirun", "hydra.run.dir=/x", "--cfg=job"]  # fmt: skip
+JUNK = [
+    "",
+    "=",
+    "+",
+    "~",
+    "a=[1,",
+    "${x}=1",
+    "a.b.c",
+    "--config-name=x",
+    "--bad",
+    "x=${oc.env:NO_SUCH}",
+    "=1",
+    "+a=1",
+    "a b=1",
+    "é=1",
+    "trainer.nnodes=null",
+    "trainer=1",
+    "~trainer",
+    "--multirun",
+    "hydra.run.dir=/x",
+    "--cfg=job",
+]
 
 
 def mutate(overrides: list[str], choices: list[int]) -> list[str]:

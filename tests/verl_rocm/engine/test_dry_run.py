@@ -40,8 +40,10 @@ def test_the_recipe_of_the_original_page(answers: dict[str, dict[str, Any]], gpu
     assert result["graphs"]["sizes"] == [1, 2, 4, 8, 16, 32, 64]
     assert result["graphs"]["mode"] == "FULL_AND_PIECEWISE"
     assert result["runner"] == {
-        "executor": "MultiprocExecutor", "worker": "vllm.v1.worker.gpu_worker.Worker", "model_runner": "V2",
-    }  # fmt: skip
+        "executor": "MultiprocExecutor",
+        "worker": "vllm.v1.worker.gpu_worker.Worker",
+        "model_runner": "V2",
+    }
     found = findings(result)["sizes-below-max-num-seqs"]
     assert "max_num_seqs is 256" in found["text"] and "65 to 256" in found["text"]
     arch = jobs.identity(gpu)["arch"]

@@ -16,19 +16,36 @@ NAMES = {"vllm": "vLLM", "verl": "verl", "rocm": "ROCm", "torch": "torch", "ray"
 OPTIONS = ("vllm", "verl", "rocm")
 # Issues that any colocated verl job meets with verl's defaults: sleep on, graphs on, tensor parallelism 2.
 EVERY_JOB = (
-    "sleep-refused-on-rocm", "mi250-has-no-sleep", "sleep-leaves-vram-full", "rocr-keeps-pages-of-unmapped-memory",
-    "rocm-6-4-0-does-not-free", "memory-usage-increased-after-sleeping", "double-release-while-asleep",
-    "wake-up-invalid-argument", "wake-out-of-memory-with-cached-blocks", "tensor-item-segfault-in-pool",
-    "kv-cache-sized-without-graphs", "graph-replay-wrong-results-rocm-7-2", "capture-broken-by-watchdog",
-    "capture-hangs-with-rccl-of-rocm-7-2-1", "ipc-memory-leak-rocm-7-2", "device-uuid-differs-between-processes",
-    "msccl-corrupts-small-all-reduce", "scratch-reclaim-slows-rccl", "zero-gpu-actor-sees-no-gpu",
-    "vram-stranded-after-kill", "vllm-too-old-for-verl",
-)  # fmt: skip
+    "sleep-refused-on-rocm",
+    "mi250-has-no-sleep",
+    "sleep-leaves-vram-full",
+    "rocr-keeps-pages-of-unmapped-memory",
+    "rocm-6-4-0-does-not-free",
+    "memory-usage-increased-after-sleeping",
+    "double-release-while-asleep",
+    "wake-up-invalid-argument",
+    "wake-out-of-memory-with-cached-blocks",
+    "tensor-item-segfault-in-pool",
+    "kv-cache-sized-without-graphs",
+    "graph-replay-wrong-results-rocm-7-2",
+    "capture-broken-by-watchdog",
+    "capture-hangs-with-rccl-of-rocm-7-2-1",
+    "ipc-memory-leak-rocm-7-2",
+    "device-uuid-differs-between-processes",
+    "msccl-corrupts-small-all-reduce",
+    "scratch-reclaim-slows-rccl",
+    "zero-gpu-actor-sees-no-gpu",
+    "vram-stranded-after-kill",
+    "vllm-too-old-for-verl",
+)
 # Issues whose rule looks at more than versions.
 ELSEWHERE = (
-    "sleep-pool-expandable-segments-assert", "sleep-pool-misses-alloc-conf-alias",
-    "hipmemcreate-holds-file-descriptors", "vision2seq-import-error", "old-attention-variables-ignored",
-)  # fmt: skip
+    "sleep-pool-expandable-segments-assert",
+    "sleep-pool-misses-alloc-conf-alias",
+    "hipmemcreate-holds-file-descriptors",
+    "vision2seq-import-error",
+    "old-attention-variables-ignored",
+)
 
 
 def stack(s: Situation, issue: Issue) -> str:
@@ -76,11 +93,13 @@ def requirements(s: Situation) -> Iterator[Finding]:
                 continue
             whom = "verl" if always else "verl's extra `vllm`, which is for CUDA,"
             yield Finding(
-                level="finding" if always else "note", id=f"verl/{contract.version}.json" if contract else "",
+                level="finding" if always else "note",
+                id=f"verl/{contract.version}.json" if contract else "",
                 title=f"verl {s.versions['verl']} was not released for {NAMES[project]} {have}",
                 found=f"{NAMES[project]} {have}; {whom} asks for {need.specifier}",
-                why="Upstream tests one combination; others may work.", confidence="confirmed",
-            )  # fmt: skip
+                why="Upstream tests one combination; others may work.",
+                confidence="confirmed",
+            )
 
 
 def torch_of_vllm(s: Situation) -> Iterator[Finding]:
@@ -90,10 +109,13 @@ def torch_of_vllm(s: Situation) -> Iterator[Finding]:
     hip = s.machine.torch.hip if s.machine.torch else None
     if contract and torch and wanted and hip and torch.release[:2] != wanted.release[:2]:
         yield Finding(
-            level="note", id=f"vllm/{contract.version}.json", title="Another torch than vLLM's ROCm build has",
+            level="note",
+            id=f"vllm/{contract.version}.json",
+            title="Another torch than vLLM's ROCm build has",
             found=f"torch {s.versions['torch']}; vLLM {contract.version} builds for ROCm with torch {wanted}",
-            why="vLLM's compiled parts must be built against the torch that is installed.", confidence="confirmed",
-        )  # fmt: skip
+            why="vLLM's compiled parts must be built against the torch that is installed.",
+            confidence="confirmed",
+        )
 
 
 def unknown_versions(s: Situation) -> Iterator[Finding]:
@@ -112,9 +134,14 @@ def unknown_versions(s: Situation) -> Iterator[Finding]:
             why = f"The newest stored release is {known[-1]}, and its names and defaults are used."
         if title:
             yield Finding(
-                level="note", id=f"{name}/{known[-1]}.json" if known else name, title=title,
-                found=f"{NAMES[name]} {said}", why=why, confidence="confirmed", do=do,
-            )  # fmt: skip
+                level="note",
+                id=f"{name}/{known[-1]}.json" if known else name,
+                title=title,
+                found=f"{NAMES[name]} {said}",
+                why=why,
+                confidence="confirmed",
+                do=do,
+            )
 
 
 def transformers(s: Situation) -> Iterator[Finding]:

@@ -158,10 +158,14 @@ def _dead(s: Situation, name: str, said: str) -> Finding:
     contract = s.contract(name.partition("_")[0].lower())
     declared = contract is not None and name in contract.section("env")  # images set such ones by themselves
     return Finding(
-        level="note" if declared else "finding", title=title, found=found,
+        level="note" if declared else "finding",
+        title=title,
+        found=found,
         id=f"{contract.project}/{contract.version}.json" if contract else name,
-        why="A setting that nothing reads changes nothing.", confidence="confirmed", do=(gone,),
-    )  # fmt: skip
+        why="A setting that nothing reads changes nothing.",
+        confidence="confirmed",
+        do=(gone,),
+    )
 
 
 def _names(issue: Issue, variable: str) -> bool:
