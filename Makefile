@@ -33,10 +33,10 @@ linkcheck: ## look up every link of the guide (needs a network)
 serve: html ## build, then serve the guide on http://127.0.0.1:8000
 	@$(IN_DOCS) python -m http.server --bind 127.0.0.1 --directory build/html 8000
 
-releases: ## read the releases of vLLM and verl into facts/ (CHECK=1: only report what the newest changed of what the guide uses)
+releases: ## read the releases of vLLM and verl into verl_rocm/facts/ (CHECK=1: only report what the newest changed of what the guide uses)
 	@$(IN_DOCS) python -m tools.releases $(if $(CHECK),--check)
 
-evidence: ## compare every release line that facts/ cites with the published package (needs a network)
+evidence: ## compare every release line that verl_rocm/facts/ cites with the published package (needs a network)
 	@$(IN_DOCS) python -m tools.check_evidence
 
 verify-engine: ## compare the Python files of the CPU engine with upstream's wheel of the same release (VLLM=; 300 MB)
@@ -51,10 +51,10 @@ dry-run: ## resolve a verl job as an AMD GPU, without one (VLLM=0.24.0|0.30.0|0.
 	@$(HAS_PYTHON); $(PYTHON) tools/dry_run.py || [ $$? -eq 1 ] # 1: a report with findings
 
 test-dry-run: ## test the dry run with vLLM and verl
-	@$(HAS_PYTHON); docs=$$($(PYTHON) tools/environment.py docs) && $(IN_ENGINE) GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine tests/support/run_pytest.py -q tests/verl_rocm/engine
+	@$(HAS_PYTHON); docs=$$($(PYTHON) tools/environment.py docs) && $(IN_ENGINE) GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine guide/doctest/run_pytest.py -q tests/verl_rocm/engine
 
 test-ray: ## test what needs Ray: which GPUs and variables a process gets, two nodes, Slurm
-	@$(HAS_PYTHON); docs=$$($(PYTHON) tools/environment.py docs) && $(IN_ENGINE) GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine tests/support/run_pytest.py -q tests/ray
+	@$(HAS_PYTHON); docs=$$($(PYTHON) tools/environment.py docs) && $(IN_ENGINE) GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine guide/doctest/run_pytest.py -q tests/ray
 
 record-ray: ## run every case of those tests, and write records/ray
 	@$(IN_ENGINE) $$engine -m tests.ray.visibility
@@ -64,7 +64,7 @@ recipe: ## train with the guide's GRPO recipe, small, and keep seconds, memory a
 	@$(HAS_PYTHON); ONLY=how_to/recipes/grpo.sh STEPS=$(STEPS) RECIPE_RECORD=1 exec $(PYTHON) tools/run_doctest.py
 
 test-recipe: ## test the recipes longer: faults, two ranks, a critic, asynchronous, resume (ONLY=part of a test's name)
-	@$(IN_ENGINE):docs/_extensions RECIPE_RECORD=1 $$engine tests/support/run_pytest.py -q tests/recipes $(if $(ONLY),-k $(ONLY))
+	@$(IN_ENGINE):docs/_extensions RECIPE_RECORD=1 $$engine guide/doctest/run_pytest.py -q tests/recipes $(if $(ONLY),-k $(ONLY))
 
 record-dry-run: ## dry-run the guide's recipe on its five GPUs, and write records/dry-run-*.json and the page's output
 	@$(IN_ENGINE):docs/_extensions $$engine tools/record_dry_run.py

@@ -25,7 +25,7 @@ exclude_patterns = [
     ".*",
     "build",
     "docs/_*",
-    "facts",
+    "guide",
     "records",
     "requirements",
     "snippets",

@@ -1,4 +1,4 @@
-"""Compare every ``release`` evidence under ``facts/`` with the file and line that it names, in the published package.
+"""Compare every ``release`` evidence of the facts with the file and line that it names, in the published package.
 
 ``python -m tools.check_evidence [id ...]`` downloads each release that is cited (of these entries, or of all), reads
 the lines and throws the package away. It exits 1 if words do not stand where an entry says.
@@ -13,11 +13,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from facts.evidence import Evidence, Release
-from facts.load import Facts, FactsError, read
-from facts.releases import HERE
-from facts.schema import Entry, Image, Knob
 from tools.contracts.download import DownloadError, fetch
+from verl_rocm.facts.base import Facts, FactsError
+from verl_rocm.facts.evidence import Evidence, Release
+from verl_rocm.facts.load import read
+from verl_rocm.facts.releases import HERE
+from verl_rocm.facts.schema import Entry, Image, Knob
 
 LARGE = {"torch": "its wheel has 900 MB"}
 Cited = tuple[str, Release]

@@ -11,11 +11,12 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from facts.load import Facts, FactsError, read
-from facts.releases import HERE
 from tools.names import pages, snippets
 from tools.names.judge import Judge
 from tools.names.named import Named, own
+from verl_rocm.facts.base import Facts, FactsError
+from verl_rocm.facts.load import read
+from verl_rocm.facts.releases import HERE
 
 ROOT = Path(__file__).parent.parent
 
@@ -62,7 +63,7 @@ def faults(root: Path, facts: Facts) -> list[str]:
 def judge_page(judge: Judge, page: pages.Page | None, names: list[Named], default: dict[str, str]) -> list[str]:
     """Faults of the names of one page and of the snippets that it shows; ``default`` fills in its claims."""
     said = default | (page.claims if page else {})
-    where = page.path if page and page.claims else "facts/guide.toml"
+    where = page.path if page and page.claims else "verl_rocm/facts/guide.toml"
     known = judge.facts.releases
     vllm, verl = (pages.releases(said[project], known[project], where) for project in ("vllm", "verl"))
     gone = page.gone if page else frozenset()

@@ -1,4 +1,4 @@
-"""Write ``facts/models/*.json``: architecture configs of the models that verl's examples name (no hub is needed).
+"""Write ``verl_rocm/facts/models/*.json``: architecture configs of the models that verl's examples name, offline.
 
 ``python tools/model_configs.py SLIME XINFERENCE`` reads ``scripts/models/*.sh`` of a checkout of THUDM/slime, in which
 each model's architecture stands as Megatron arguments, lets bash expand them, and turns them into Hugging Face's names.
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TARGET = Path(__file__).resolve().parent.parent / "facts" / "models"
+TARGET = Path(__file__).resolve().parent.parent / "verl_rocm" / "facts" / "models"
 TRANSFORMERS = "5.10.4"
 Config = dict[str, Any]
 
@@ -487,7 +487,7 @@ def main() -> int:
         file = TARGET / f"{name.rpartition('/')[2]}.json"
         file.write_text(json.dumps(entry, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     without = [name for name, entry in made.items() if "context" not in entry]
-    print(f"model_configs: {len(made)} models under facts/models/; without a source for the context length: {without}")
+    print(f"model_configs: {len(made)} models; without a source for the context length: {without}")
     return 0
 
 

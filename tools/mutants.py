@@ -20,7 +20,7 @@ if __package__ in (None, ""):
 
 from tools.environment import ROOT
 
-COPIED = ("docs/_extensions", "requirements", "snippets", "tests", "tools", "facts", "verl_rocm", "pyproject.toml")
+COPIED = ("docs/_extensions", "requirements", "snippets", "guide", "tests", "tools", "verl_rocm", "pyproject.toml")
 
 
 def copy_with(mutation: dict[str, str] | None, target: Path) -> None:

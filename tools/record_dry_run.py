@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from blocks import records
-from blocks.regions import Region, scan_tree
-from verl_rocm import dryrun
+from guide.records import blocks as records
+from guide.regions import Region, scan_tree
+from verl_rocm.dryrun import command as dryrun
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = "how_to/recipes/grpo.sh"

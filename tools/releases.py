@@ -1,4 +1,4 @@
-"""Keep ``facts/vllm`` and ``facts/verl``: what each published release names, with defaults. Run by ``make releases``.
+"""Keep ``verl_rocm/facts/{vllm,verl}``: what each published release names, with defaults. Run by ``make releases``.
 
 ``python -m tools.releases`` extracts every release that is not stored yet. ``--check`` stores nothing: it reports what
 the newest release on the index changes of what the guide uses, and exits 1 if something changed.
@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from facts.load import FactsError, read
 from tools.contracts import store, verl, vllm
 from tools.contracts.download import DownloadError, Unpacked, fetch, releases
 from tools.contracts.drift import Change, changes
 from tools.names.used import used_names
+from verl_rocm.facts.base import FactsError
+from verl_rocm.facts.load import read
 
-FACTS = Path(__file__).parent.parent / "facts"
+FACTS = Path(__file__).parent.parent / "verl_rocm" / "facts"
 SINCE = {"vllm": "0.8.4", "verl": "0.3.0"}
 READERS: dict[str, Callable[[Unpacked], dict[str, Any]]] = {"vllm": vllm.contract, "verl": verl.contract}
 

@@ -17,8 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from facts.load import load
-from verl_rocm import dryrun, engines, models, refusals, script
+from verl_rocm.dryrun import command as dryrun
+from verl_rocm.dryrun import engines, models, refusals, script
+from verl_rocm.facts.load import load
 
 FOLDERS = ("examples", "tests/special_e2e", "verl/experimental")
 LIMIT = 3600
@@ -33,7 +34,7 @@ VARIABLES = {
     "VAL_FILES": "/data/test.parquet",
 }
 # What came of a script, in words, and the group that is counted.  A refusal counts as such where the code that refuses
-# is Hydra's, verl's or vLLM's own (`verl_rocm.refusals`): the real launch ends there as well.
+# is Hydra's, verl's or vLLM's own (`verl_rocm.dryrun.refusals`): the real launch ends there as well.
 CLASSES = {
     "report": ("reported", "verl and vLLM resolved the job"),
     "report with --model": ("reported", "the same, with the --model that the refusal's own line names"),

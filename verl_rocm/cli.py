@@ -22,7 +22,7 @@ def _root() -> None:
 @app.command("dry-run", context_settings=OVERRIDES)
 def dry_run(
     overrides: Annotated[list[str] | None, typer.Argument(help="verl overrides, as for verl.trainer.main_ppo")] = None,
-    gpu: Annotated[str, typer.Option(help="GPU of facts/gpus.toml, such as MI300X; several with commas")] = "MI300X",
+    gpu: Annotated[str, typer.Option(help="an AMD GPU, such as MI300X; several with commas")] = "MI300X",
     gpus: Annotated[int, typer.Option(min=1, help="GPUs of a node")] = 8,
     nodes: Annotated[int | None, typer.Option(min=1, help="nodes; left out: as many as the job asks for")] = None,
     model: Annotated[
@@ -42,7 +42,7 @@ def dry_run(
     every: Annotated[bool, typer.Option("--all", help="show arguments that nobody touched as well")] = False,
 ) -> None:
     """Resolve a verl job as a named AMD GPU, without one. Exit code: 0 clean, 1 findings, 2 bad input."""
-    from verl_rocm import dryrun
+    from verl_rocm.dryrun import command as dryrun
 
     asked = dryrun.Asked(
         overrides=overrides or [],

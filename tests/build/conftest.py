@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from blocks import rehearsals
-from tests.support import machine
+from guide.records import machine, rehearsals
+from tests.build.rehearsal.bench import Bench
+from tests.build.rehearsal.sources import Missing, pins
+from tests.build.rehearsal.steps import STEPS
 from tools.environment import ROOT
-from tools.rehearsal.bench import Bench
-from tools.rehearsal.sources import Missing, pins
-from tools.rehearsal.steps import STEPS
 
 RESULTS = pytest.StashKey[dict[str, dict[str, rehearsals.Result]]]()
 

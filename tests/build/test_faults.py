@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.build.conftest import Clock
-from tools.rehearsal import sources, steps
-from tools.rehearsal.bench import LAYERS, Bench
-from tools.rehearsal.rocm import rocm
-from tools.rehearsal.variables import reads
+from tests.build.rehearsal import sources, steps
+from tests.build.rehearsal.bench import LAYERS, Bench
+from tests.build.rehearsal.rocm import rocm
+from tests.build.rehearsal.variables import reads
 
 LINK = "sudo ln -sf /opt/rocm/lib/libamdhip64.so /usr/lib/libamdhip64.so"
 OLD = {"VLLM_TARGET_DEVICE": "rocm", "VLLM_GPU_LANG": "HIP", "SETUPTOOLS_SCM_PRETEND_VERSION": "0.8.4.dev"}

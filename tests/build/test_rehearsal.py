@@ -1,4 +1,4 @@
-"""Every step of the build of every pinned release; what stands in for what is in ``tools/rehearsal/steps.py``."""
+"""Every step of the build of every pinned release; what stands in for what is in ``tests/build/rehearsal/steps.py``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from facts import releases
 from tests.build.conftest import Clock
-from tools.rehearsal import sources, steps
-from tools.rehearsal.bench import Bench
-from tools.rehearsal.rocm import rocm
-from tools.rehearsal.variables import reads, set_by
+from tests.build.rehearsal import sources, steps
+from tests.build.rehearsal.bench import Bench
+from tests.build.rehearsal.rocm import rocm
+from tests.build.rehearsal.variables import reads, set_by
+from verl_rocm.facts import releases
 
 SET = {"MAX_JOBS", "PYTORCH_ROCM_ARCH", "ROCM_PATH", "VLLM_TARGET_DEVICE"}
 ALLOCATOR_SAYS = "RuntimeError: CUDA Error: hipErrorInvalidDevice at csrc/cumem_allocator.cpp:"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from blocks import rehearsals
+from guide.records import rehearsals
 from tests.build.conftest import merged
-from tools.rehearsal import sources, steps
-from tools.rehearsal.bench import Bench
-from tools.rehearsal.rocm import STANDINS
-from tools.rehearsal.variables import reads, set_by
+from tests.build.rehearsal import sources, steps
+from tests.build.rehearsal.bench import Bench
+from tests.build.rehearsal.rocm import STANDINS
+from tests.build.rehearsal.variables import reads, set_by
 
 SETUP = """\
 from torch.utils.cpp_extension import ROCM_HOME

@@ -28,13 +28,13 @@ class FactsGuide(Guide):
         shutil.rmtree(root / "tests")
         (root / "snippets").mkdir()
         (root / "docs" / "page.rst").unlink()
-        base.write(root / "facts")
+        base.write(root / "verl_rocm" / "facts")
         for name, text in {"knobs": KNOBS, "issues": ISSUES, "gpus": GPUS, "versions": VERSIONS}.items():
             self.write(f"docs/{name}.rst", text)
 
     def contract(self, project: str, version: str, **sections: object) -> None:
         """Change sections of a release contract."""
-        path = self.root / "facts" / project / f"{version}.json"
+        path = self.root / "verl_rocm" / "facts" / project / f"{version}.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | sections))
 
     def text(self, page: str) -> str:

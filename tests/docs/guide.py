@@ -12,8 +12,8 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 
-from blocks import records
-from blocks.regions import scan_tree
+from guide.records import blocks as records
+from guide.regions import scan_tree
 
 SNIPPET = """\
 # [start:imports]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks.regions import scan_tree
+from guide.regions import scan_tree
 from tools.environment import ROOT
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from facts.load import read
 from facts_pages import words
 from tests.docs.facts_guide import FactsGuide
 from tests.facts import base
+from verl_rocm.facts.load import read
 
-SLEEP = "facts/knobs/sleep.toml"
-KNOWN = "facts/known_issues/sleep.toml"
+SLEEP = "verl_rocm/facts/knobs/sleep.toml"
+KNOWN = "verl_rocm/facts/known_issues/sleep.toml"
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_knob_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
         "256 , set by vllm",
         "vLLM 0.2 and later",
         "512 , for large models: Fewer calls. Type export VLLM_CHUNK=512 .",
-        "Confirmed: it was read at the source. Checked 2026-11-01, kept in facts/knobs/sleep.toml .",
+        "Confirmed: it was read at the source. Checked 2026-11-01, kept in verl_rocm/facts/knobs/sleep.toml .",
         "vllm-project/vllm pull request 12695 , merged, read 2026-11-01",
         "docs.vllm.ai/en/latest , read 2026-11-01",
     ):
@@ -147,7 +147,7 @@ def test_evidence_links_to_the_line_of_the_release(guide: FactsGuide) -> None:
         proof % ("verl", "0.9.1", "verl-0.9.1.dist-info/METADATA"),
         '{type = "source", repo = "a/b", commit = "c0ffee1", file = "d.md", line = 3, read = 2026-11-01}',
     ]
-    guide.edit("facts/gpus.toml", "evidence = [", f"evidence = [{', '.join(lines)}, ")
+    guide.edit("verl_rocm/facts/gpus.toml", "evidence = [", f"evidence = [{', '.join(lines)}, ")
     assert guide.build() == []
     links = re.findall(r'href="https://github.com/([^"]+)"', guide.html("docs/gpus"))
     assert links == [
@@ -229,7 +229,7 @@ CASES: dict[str, tuple[Callable[[FactsGuide], None], list[str]]] = {
     "unknown field": (lambda guide: guide.edit(SLEEP, "kind =", "sort ="), ["facts.load"]),
     "no TOML": (lambda guide: guide.edit(KNOWN, "[[issue]]", "[[issue]"), ["facts.load"]),
     "contradiction": (lambda guide: guide.edit(KNOWN, "[[issue]]", base.OTHER + "[[issue]]"), ["facts.load"]),
-    "no JSON": (lambda guide: guide.write("facts/vllm/0.2.0.json", "{"), ["facts.load"]),
+    "no JSON": (lambda guide: guide.write("verl_rocm/facts/vllm/0.2.0.json", "{"), ["facts.load"]),
 }
 
 
@@ -251,7 +251,7 @@ def test_facts_that_do_not_load_are_named_once_and_come_back(guide: FactsGuide) 
     guide.write("docs/a.rst", "A\n=\n\n:knob:`VLLM_CHUNK` and :issue:`full`\n")
     guide.edit(SLEEP, "kind =", "sort =")
     assert guide.build() == ["facts.load"]
-    assert any("facts/knobs/sleep.toml: knob 'chunk-size'" in line for line in guide.lines)
+    assert any("verl_rocm/facts/knobs/sleep.toml: knob 'chunk-size'" in line for line in guide.lines)
     assert "VLLM_CHUNK and full" in guide.text("docs/a")
     guide.edit(SLEEP, "sort =", "kind =")
     assert guide.build() == []
@@ -261,7 +261,7 @@ def test_facts_that_do_not_load_are_named_once_and_come_back(guide: FactsGuide) 
 
 def new_goal(guide: FactsGuide) -> None:
     text = base.KNOB.split("[[knob]]")[2].replace('id = "eager"', 'id = "new"').replace("enforce_eager", "dtype")
-    guide.write("facts/knobs/graphs.toml", f"[[knob]]{text}")
+    guide.write("verl_rocm/facts/knobs/graphs.toml", f"[[knob]]{text}")
 
 
 # A page is read again if and only if it would show something else: title of an issue, name of a knob, a default.
@@ -275,7 +275,7 @@ EDITS: dict[str, tuple[Callable[[FactsGuide], None], list[str]]] = {
         lambda guide: guide.edit(KNOWN, "VRAM stays full", "VRAM is full"),
         ["docs/issues", "docs/knobs", "docs/role"],
     ),
-    "a GPU": (lambda guide: guide.edit("facts/gpus.toml", "= 192", "= 191"), ["docs/gpus"]),
+    "a GPU": (lambda guide: guide.edit("verl_rocm/facts/gpus.toml", "= 192", "= 191"), ["docs/gpus"]),
     "a contract": (
         lambda guide: guide.contract("vllm", "0.3.0", env={"VLLM_CHUNK": {"default": "512"}}),
         ["docs/versions"],

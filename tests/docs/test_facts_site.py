@@ -12,11 +12,12 @@ import pytest
 from docutils import nodes
 from sphinx.search.en import SearchEnglish
 
-from facts.load import Facts, load
 from facts_pages.sources import sources
 from tests.docs.facts_guide import FactsGuide
 from tests.docs.test_browser import CHROMIUM, OPTIONS
 from tools.environment import ROOT
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.load import load
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -35,11 +36,11 @@ def facts() -> Facts:
 def site(tmp_path_factory: pytest.TempPathFactory) -> FactsGuide:
     """The six pages over the real facts; other pages of the guide are left out."""
     guide = FactsGuide(tmp_path_factory.mktemp("site"))
-    for folder in ("docs", "facts"):
+    for folder in ("docs", "verl_rocm"):
         shutil.rmtree(guide.root / folder)
-    (guide.root / "facts").mkdir()
+    (guide.root / "verl_rocm" / "facts").mkdir(parents=True)
     for part in ("knobs", "known_issues", "gpus.toml", "images.toml", "vllm", "verl"):
-        (guide.root / "facts" / part).symlink_to(ROOT / "facts" / part)
+        (guide.root / "verl_rocm" / "facts" / part).symlink_to(ROOT / "verl_rocm" / "facts" / part)
     guide.write("index.rst", "Guide\n=====\n\n.. toctree::\n   :glob:\n\n   docs/*/*\n")
     for name in (*PAGES, TROUBLE):
         guide.write(f"docs/{name}.rst", (ROOT / "docs" / f"{name}.rst").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from tests.facts.test_images import IMAGE
 def guide(tmp_path: Path) -> FactsGuide:
     """A little guide with one image."""
     guide = FactsGuide(tmp_path)
-    guide.write("facts/images.toml", IMAGE)
+    guide.write("verl_rocm/facts/images.toml", IMAGE)
     guide.write("docs/images.rst", "Images\n======\n\n.. image-table::\n   :brief:\n\n.. image-table::\n")
     return guide
 
@@ -33,11 +33,11 @@ def test_the_page_says_when_a_patch_can_go(guide: FactsGuide) -> None:
 
 def test_the_end_of_a_patch_comes_from_the_issue(guide: FactsGuide) -> None:
     guide.build()
-    guide.edit("facts/known_issues/sleep.toml", 'gone = [{vllm = ">=0.3"}]', "")
+    guide.edit("verl_rocm/facts/known_issues/sleep.toml", 'gone = [{vllm = ">=0.3"}]', "")
     guide.build()
     assert "which is open" in guide.text("docs/images")
 
 
 def test_a_page_without_images_is_reported(guide: FactsGuide) -> None:
-    guide.write("facts/images.toml", "")
+    guide.write("verl_rocm/facts/images.toml", "")
     assert guide.build() == ["facts.empty", "facts.empty"], guide.lines

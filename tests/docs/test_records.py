@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks import records
+from guide.records import blocks as records
 from tests.docs.guide import MACHINE, SOFTWARE
 
 WHEN = datetime(2026, 11, 1, tzinfo=UTC)

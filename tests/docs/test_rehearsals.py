@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from blocks.rehearsals import Rehearsals, Result, Step, load, rows, save
+from blocks.rehearsals import rows
+from guide.records.rehearsals import Rehearsals, Result, Step, load, save
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

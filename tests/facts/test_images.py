@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from facts.load import FactsError, load
 from tests.facts.base import write
+from verl_rocm.facts.base import FactsError
+from verl_rocm.facts.load import load
 
 THREAD = '{type = "issue", repo = "o/r", number = 1, read = 2026-11-01}'
 LINE = '{type = "source", repo = "o/r", commit = "abcdef0", file = "Dockerfile", line = 7, read = 2026-11-01}'
@@ -73,7 +74,7 @@ def test_a_planted_fault_is_one_line(tmp_path: Path, old: str, new: str, says: s
     (folder / "images.toml").write_text(IMAGE.replace(old, new, 1))
     with pytest.raises(FactsError) as found:
         load(folder)
-    assert str(found.value).startswith("facts/images.toml: image 'first': ")
+    assert str(found.value).startswith("verl_rocm/facts/images.toml: image 'first': ")
     assert says in str(found.value) and "\n" not in str(found.value)
 
 

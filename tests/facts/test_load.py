@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from facts.agree import disagreements
-from facts.load import FactsError, load, read
 from tests.facts.base import GPU, ISSUE, KNOB, OTHER, write
+from verl_rocm.facts.agree import disagreements
+from verl_rocm.facts.base import FactsError
+from verl_rocm.facts.checks import known_archs
+from verl_rocm.facts.load import load, read
 
 
 def test_a_sound_base_loads(tmp_path: Path) -> None:
@@ -19,13 +21,13 @@ def test_a_sound_base_loads(tmp_path: Path) -> None:
     knob = facts.knob("VLLM_CHUNK")
     assert knob is facts.knobs["chunk-size"]
     assert facts.knob("VLLM_NONE") is None
-    assert facts.archs() == {"gfx942", "gfx950"}
+    assert known_archs(facts) == {"gfx942", "gfx950"}
     assert list(disagreements(facts, tmp_path)) == []
 
 
-IN_KNOB = "facts/knobs/sleep.toml: knob 'chunk-size': "
-IN_ISSUE = "facts/known_issues/sleep.toml: issue 'full': "
-IN_GPU = "facts/gpus.toml: gpu 'MI300X': "
+IN_KNOB = "verl_rocm/facts/knobs/sleep.toml: knob 'chunk-size': "
+IN_ISSUE = "verl_rocm/facts/known_issues/sleep.toml: issue 'full': "
+IN_GPU = "verl_rocm/facts/gpus.toml: gpu 'MI300X': "
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ IN_GPU = "facts/gpus.toml: gpu 'MI300X': "
             "knobs",
             'unit = "MiB"',
             'units = "MiB"',
-            IN_KNOB + "unknown field 'units'; take it out or spell it as in facts/README.md",
+            IN_KNOB + "unknown field 'units'; take it out or spell it as in verl_rocm/facts/README.md",
         ),
         ("knobs", 'what = "Size of a chunk."\n', "", IN_KNOB + "field 'what' is missing; add it"),
         ("knobs", 'type = "pr"', 'type = "hearsay"', IN_KNOB + "field 'evidence.0' has no known type; use one of"),
@@ -74,19 +76,19 @@ IN_GPU = "facts/gpus.toml: gpu 'MI300X': "
             "knobs",
             '["full"]',
             '["fulll"]',
-            "facts/knobs/sleep.toml: 'chunk-size': see names 'fulll', which is no entry",
+            "verl_rocm/facts/knobs/sleep.toml: 'chunk-size': see names 'fulll', which is no entry",
         ),
         (
             "knobs",
             'id = "eager"',
             'id = "chunk-size"',
-            IN_KNOB + "id is taken in facts/knobs/sleep.toml; choose another",
+            IN_KNOB + "id is taken in verl_rocm/facts/knobs/sleep.toml; choose another",
         ),
         (
             "knobs",
             'enforce_eager"\nwhere = "vllm"',
             'VLLM_CHUNK"\nwhere = "env"',
-            "facts/knobs/sleep.toml: knob 'eager': VLLM_CHUNK is knob 'chunk-size' already; merge the two",
+            "verl_rocm/facts/knobs/sleep.toml: knob 'eager': VLLM_CHUNK is knob 'chunk-size' already; merge the two",
         ),
         (
             "knobs",
@@ -110,21 +112,21 @@ IN_GPU = "facts/gpus.toml: gpu 'MI300X': "
             "knobs",
             "[[knob]]",
             "[[knobs]]",
-            "facts/knobs/sleep.toml: unknown table knobs; this file holds only [[knob]]",
+            "verl_rocm/facts/knobs/sleep.toml: unknown table knobs; this file holds only [[knob]]",
         ),
-        ("knobs", 'id = "chunk-size"', "id = ", "facts/knobs/sleep.toml: no valid TOML: "),
+        ("knobs", 'id = "chunk-size"', "id = ", "verl_rocm/facts/knobs/sleep.toml: no valid TOML: "),
         ("issues", "errors = [", "error = [", IN_ISSUE + "unknown field 'error'"),
         (
             "issues",
             'id = "full"',
             'id = "eager"',
-            "facts/known_issues/sleep.toml: issue 'eager': id is taken in facts/knobs/sleep.toml",
+            "verl_rocm/facts/known_issues/sleep.toml: issue 'eager': id is taken in verl_rocm/facts/knobs/sleep.toml",
         ),
         (
             "issues",
             'id = "full"\n',
             "",
-            "facts/known_issues/sleep.toml: issue 'number 1': field 'id' is missing; add it",
+            "verl_rocm/facts/known_issues/sleep.toml: issue 'number 1': field 'id' is missing; add it",
         ),
         (
             "issues",
@@ -169,7 +171,7 @@ def test_a_planted_fault_stops_the_load(tmp_path: Path, part: str, old: str, new
 
 
 CONTRADICTION = (
-    "facts/known_issues/sleep.toml: issue 'crash': sets VLLM_CHUNK to 128, but 'full' (facts/known_issues/sleep.toml) "
+    "verl_rocm/facts/known_issues/sleep.toml: issue 'crash': sets VLLM_CHUNK to 128, but 'full' (verl_rocm/facts/known_issues/sleep.toml) "
     "sets it to 512 on the same versions; limit the versions, or add against = [{id = 'full', decides = ...}]"
 )
 
@@ -198,7 +200,8 @@ def test_a_file_must_be_named_for_a_goal(tmp_path: Path) -> None:
     folder = write(tmp_path)
     (folder / "knobs" / "sleep.toml").rename(folder / "knobs" / "slumber.toml")
     with pytest.raises(
-        FactsError, match=r"^facts/knobs/slumber.toml: no goal has this name; rename the file to one of sleep, "
+        FactsError,
+        match=r"^verl_rocm/facts/knobs/slumber.toml: no goal has this name; rename the file to one of sleep, ",
     ):
         load(folder)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facts.schema import Issue, Knob
-from facts.versions import Versions, contains, empty
+from verl_rocm.facts.schema import Issue, Knob
+from verl_rocm.facts.versions import Versions, contains, empty
 
 ODD = "0.22.1rc1.dev5+g18d87a87d.rocm714"
 

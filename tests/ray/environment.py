@@ -19,9 +19,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from guide.doctest import processes
+from guide.doctest.tiny_model import make_tiny_qwen2
 from tests.ray.visibility import versions, write
-from tests.support import amd_node, processes, report_environment
-from tests.support.tiny_model import make_tiny_qwen2
+from tests.support import amd_node, report_environment
 from tests.support.verl_on_cpu import OVERRIDES, environment, write_metadata, write_packages
 
 ROOT = amd_node.ROOT

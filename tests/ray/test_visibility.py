@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from guide.doctest import processes
 from tests.ray import visibility
 from tests.ray.visibility import CASES, CUDA, HIP, ROCR, Case
-from tests.support import amd_node, processes
+from tests.support import amd_node
 
 RECORD: dict[str, Any] = json.loads(visibility.RECORD.read_text())
 RECORDED = {made["id"]: made for made in RECORD["cases"]}

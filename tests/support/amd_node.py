@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from tests.support import processes
+from guide.doctest import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 GPUS = 2

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from tests.support.processes import _die_with_parent as die_with_parent
+from guide.doctest.processes import _die_with_parent as die_with_parent
 
 NETWORK = "10.77.0"
 OWN = ("/tmp", "/dev/shm", "/run")

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.support import processes, verl_on_cpu
+from guide.doctest import processes
+from tests.support import verl_on_cpu
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "snippets" / "how_to" / "recipes"
@@ -127,7 +128,7 @@ def prepare(folder: Path, model: str = "") -> Path:
     sys.path.insert(0, str(TUTORIAL))
     import arithmetic_data
 
-    from tests.support.tiny_model import make_tiny_qwen2
+    from guide.doctest.tiny_model import make_tiny_qwen2
 
     folder.mkdir(parents=True, exist_ok=True)
     if model:

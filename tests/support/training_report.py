@@ -7,7 +7,8 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.support import machine, verl_on_cpu
+from guide.records import machine
+from tests.support import verl_on_cpu
 from tests.support.training import ROOT, Run
 
 OUTPUT = ROOT / "snippets" / "how_to" / "recipes" / "recorded_runs.txt"

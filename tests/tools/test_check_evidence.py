@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facts.evidence import Release
-from facts.load import read
 from tests.facts.base import write
 from tests.tools.release_sources import unpack
 from tools import check_evidence
+from verl_rocm.facts.evidence import Release
+from verl_rocm.facts.load import read
 
 
 def evidence(line: int, text: str, file: str = "vllm/a.py") -> Release:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from facts.load import read
-from facts.releases import HERE
 from tools import check_names
 from tools.check_names import faults
 from tools.names import pages, snippets
 from tools.names.judge import Judge
 from tools.names.named import Named, environment, overrides, shell
+from verl_rocm.facts.load import read
+from verl_rocm.facts.releases import HERE
 
 ROOT = Path(__file__).parent.parent.parent
 JUDGE = Judge(read(HERE))

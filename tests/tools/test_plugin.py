@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from blocks.regions import Region
-from tests.support.doctest_plugin import plain
-from tests.support.results import Outcome, per_region
+from guide.doctest.plugin import plain
+from guide.doctest.results import Outcome, per_region
+from guide.regions import Region
 from tools.environment import ROOT
 
 SNIPPET = "# [start:one]\nONE = 1\n# [end:one]\n# [start:two]\nTWO = 2\n# [end:two]\n"
@@ -24,7 +24,7 @@ REGION = Region("a.py", "one", "ONE = 1", 1, "a", "b", "c")
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of the plugin with one snippet and no engine."""
-    for name in ("docs/_extensions/blocks", "tests/support"):
+    for name in ("guide", "guide/doctest", "guide/records"):
         target = tmp_path / name
         target.mkdir(parents=True)
         for path in (ROOT / name).glob("*.py"):
@@ -32,7 +32,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
     (tmp_path / "snippets").mkdir()
     (tmp_path / "snippets/a.py").write_text(SNIPPET)
-    (tmp_path / "tests/snippets").mkdir()
+    (tmp_path / "tests/snippets").mkdir(parents=True)
     return tmp_path
 
 
@@ -44,7 +44,7 @@ def write_test(project: Path, body: str, marks: str = '@pytest.mark.block("a.py"
 
 
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "tests/support/run_pytest.py", "tests/snippets", "--record", *arguments]
+    command = [sys.executable, "guide/doctest/run_pytest.py", "tests/snippets", "--record", *arguments]
     return subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -137,7 +137,7 @@ def test_a_cut_run_leaves_the_record_and_no_process(project: Path, number: signa
     before = path.read_bytes()
     write_test(
         project,
-        "from pathlib import Path; from tests.support.processes import run; "
+        "from pathlib import Path; from guide.doctest.processes import run; "
         "run([sys.executable, '-c', "
         "\"import os, time; open('child', 'w').write(str(os.getpid())); time.sleep(60)\"], timeout=60)",
     )

@@ -18,9 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from guide.doctest.tiny_model import make_tiny_qwen2
 from tests.support import verl_on_cpu
-from tests.support.tiny_model import make_tiny_qwen2
-from verl_rocm import engines, gpus
+from verl_rocm.dryrun import engines, gpus
 
 ROUNDS = 3
 GPUS = ("MI250X", "MI300X", "MI325X", "MI350X", "MI355X")

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.verl_rocm.samples import result
-from verl_rocm import compare, dryrun, engines, gpus, refusals
+from tests.verl_rocm.dryrun.samples import result
 from verl_rocm.cli import main
+from verl_rocm.dryrun import command as dryrun
+from verl_rocm.dryrun import compare, engines, gpus, refusals
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -115,7 +116,7 @@ def test_exit_codes() -> None:
 
 
 def test_a_refusal_that_is_a_known_issue_says_the_fix() -> None:
-    from facts.load import load
+    from verl_rocm.facts.load import load
 
     message = "max_model_len (32768) should be less than or equal to max_position_embeddings (4096)"
     assert "max-model-len-refused" in refusals.known_fix(load(), message)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from facts.load import Facts
-from facts.releases import HERE, Release, release
 from tools.names.named import SYSTEM, Named
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.releases import HERE, Release, release
 
 Has = Callable[[Release], bool]
 SECTIONS = {"sampling": "sampling_params", "compilation": "compilation_config"}

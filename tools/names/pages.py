@@ -18,8 +18,8 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from facts.versions import contains
 from tools.names.named import Named, environment, overrides, shell
+from verl_rocm.facts.versions import contains
 
 FIELD = re.compile(r":?(vllm|verl|gone):\s+(.+)")
 LITERAL = {".rst": re.compile(r"``([^`]+)``|:(?:envvar|code):`([^`]+)`"), ".md": re.compile(r"`([^`]+)`")}

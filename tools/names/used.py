@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from facts.load import Facts
 from tools.check_names import named
 from tools.names.judge import ENGINE
+from verl_rocm.facts.base import Facts
 
 # Rows of the generated version tables; no page spells them out.
 TABLES = (

@@ -21,11 +21,11 @@ def situation(machine: Path | None, asked: dict[str, str | None], gpu: str | Non
     Raises:
         BadInput: a file, a version or a GPU that cannot be used.
     """
-    from facts.load import FactsError
-    from facts.load import load as load_facts
-    from facts.versions import parse
     from verl_rocm.check.probes import probe
     from verl_rocm.check.situation import Situation
+    from verl_rocm.facts.base import FactsError
+    from verl_rocm.facts.load import load as load_facts
+    from verl_rocm.facts.versions import parse
 
     for name, version in asked.items():
         if version is not None and parse(version) is None:

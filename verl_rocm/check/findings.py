@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from facts.schema import Fix, Issue, Knob, Value
 from verl_rocm.check.situation import Situation
-from verl_rocm.findings import KWARGS
+from verl_rocm.facts.schema import Fix, Issue, Knob, Value
+from verl_rocm.paste import KWARGS
 
 Level = Literal["finding", "note"]
 # Words in backquotes of a fix that are a line to paste, with all that the bare name of a setting lacks.

@@ -8,11 +8,11 @@ from functools import cached_property
 
 from packaging.version import Version
 
-from facts.load import Facts
-from facts.releases import Release, release
-from facts.schema import Fix, Issue, Value
-from facts.versions import COMPONENTS, Versions, parse
 from verl_rocm.check.machine import Machine
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.releases import Release, release
+from verl_rocm.facts.schema import Fix, Issue, Value
+from verl_rocm.facts.versions import COMPONENTS, Versions, parse
 
 UNKNOWN_PATCH = ("0", "9999")  # stand for the ends of "7.2", of which the patch release is not known
 ALLOCATOR = (

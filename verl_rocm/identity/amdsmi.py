@@ -1,7 +1,7 @@
 """Answers for the named GPU of a dry run, in the words of AMD's ``amdsmi``; this folder is on the path only then.
 
 Every answer is an identity (name, arch, memory, ids, count, links) from ``VERL_ROCM_IDENTITY``, which the dry run
-writes from ``facts/gpus.toml``.  Nothing is measured, and no device is opened.
+writes from ``verl_rocm/facts/gpus.toml``.  Nothing is measured, and no device is opened.
 """
 
 from __future__ import annotations

@@ -9,13 +9,13 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.directives.code import LiteralInclude
 
-from blocks.evidence import Statement, statements
 from blocks.state import Findings, Shown, current
+from guide.evidence import Statement, statements
 
 if TYPE_CHECKING:
     from sphinx.util.typing import OptionSpec
 
-    from blocks.regions import Region
+    from guide.regions import Region
 
 SELECTORS = frozenset(
     {"lines", "pyobject", "diff", "start-at", "end-at", "prepend", "append", "emphasize-lines", "lineno-match"}

@@ -9,10 +9,10 @@ from sphinx.util import logging
 
 from blocks import manifest, rehearsals, tables
 from blocks.directive import BlockInclude
-from blocks.evidence import statements
 from blocks.pages import check_page
-from blocks.regions import Fault
 from blocks.state import Findings, State, current, read_state
+from guide.evidence import statements
+from guide.regions import Fault
 
 if TYPE_CHECKING:
     from docutils import nodes

@@ -12,9 +12,9 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from blocks.evidence import is_fresh
-from blocks.regions import SUFFIXES, Region, snippet_files
 from blocks.state import Shown, State, current
+from guide.evidence import is_fresh
+from guide.regions import SUFFIXES, Region, snippet_files
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

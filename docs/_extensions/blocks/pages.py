@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from docutils import nodes
 
-from blocks.regions import MARKER_LIKE
 from blocks.state import Findings
+from guide.regions import MARKER_LIKE
 
 if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment

@@ -2,71 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from docutils import nodes
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sphinx.util.docutils import SphinxDirective
+
+from guide.records.rehearsals import RECORD, Rehearsals, Result, load
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
-
-RECORD = Path("records") / "build" / "rehearsals.json"
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Step(Model):
-    """What really happens in a step, and what stands in for something that is not there."""
-
-    really: str
-    replaced: list[str]
-
-
-class Result(Model):
-    """One step of one release.  ``load`` is the load average of the last minute when it ended."""
-
-    status: Literal["passed", "failed"]
-    seconds: float
-    seen: str
-    ended: datetime
-    load: float
-    commit: str | None
-    clean: bool
-
-
-class Rehearsals(Model):
-    """All steps of all releases, on one machine; a step that is run again replaces its result."""
-
-    schema_version: Literal[1] = 1
-    machine: str
-    steps: dict[str, Step] = Field(default_factory=dict)
-    results: dict[str, dict[str, Result]] = Field(default_factory=dict)
-
-
-def load(path: Path) -> Rehearsals | None:
-    """The record, or ``None`` where there is none; :class:`ValueError` if the file is not one."""
-    if not path.is_file():
-        return None
-    try:
-        return Rehearsals.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"{path.name} is no record of rehearsals ({first}): restore it with git") from None
-
-
-def save(found: Rehearsals, path: Path) -> None:
-    """Write the record in one go: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found.model_dump(mode="json"), indent=1, sort_keys=False, ensure_ascii=False) + "\n"
-    draft = path.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def cell(result: Result | None) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blocks.claims import Claim, all_claims
-from blocks.records import Record, RecordError, load_all
-from blocks.regions import Fault, Region, scan_tree
+from guide.claims import Claim, all_claims
+from guide.records.blocks import Record, RecordError, load_all
+from guide.regions import Fault, Region, scan_tree
 
 if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment

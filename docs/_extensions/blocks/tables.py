@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from blocks.evidence import statement, statements
 from blocks.state import Findings, Shown, State, current
+from guide.evidence import statement, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

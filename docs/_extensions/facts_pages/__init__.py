@@ -1,4 +1,4 @@
-"""Pages made from ``facts/``: settings, environment variables, releases, GPUs, troubleshooting.
+"""Pages made from ``verl_rocm/facts/``: settings, environment variables, releases, GPUs, troubleshooting.
 
 Directives: ``knobs`` (``:goal:``, ``:where:``, ``:brief:``), ``known-issues`` (``:goal:``, ``:symptom:``, ``:brief:``),
 ``gpu-table`` (``:brief:``), ``release-values``, ``release-names``, ``release-changes``, ``facts-summary``.

@@ -9,9 +9,9 @@ from sphinx.domains import Domain, ObjType
 from sphinx.roles import XRefRole
 from sphinx.util.nodes import make_refnode
 
-from facts.schema import Issue
 from facts_pages.render import Key, digest, find, render
 from facts_pages.state import current
+from verl_rocm.facts.schema import Issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Set
@@ -31,8 +31,8 @@ class FactsDomain(Domain):
     initial_data: ClassVar[dict[str, Any]] = {"objects": {}, "uses": {}}
     data_version = 1
     dangling_warnings: ClassVar[dict[str, str]] = {
-        "knob": "no setting %(target)r on the pages made from facts/knobs, or two have this name: use the id",
-        "issue": "no known issue %(target)r on the pages made from facts/known_issues",
+        "knob": "no setting %(target)r on the pages made from verl_rocm/facts/knobs, or two have this name: use the id",
+        "issue": "no known issue %(target)r on the pages made from verl_rocm/facts/known_issues",
     }
 
     @property

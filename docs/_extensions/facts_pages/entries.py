@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from docutils import nodes
 from sphinx import addnodes
 
-from facts.load import Facts
-from facts.schema import Entry
-from facts.versions import Versions
 from facts_pages import words
 from facts_pages.markup import entry_link, literal, paragraph
 from facts_pages.sources import sources
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.schema import Entry
+from verl_rocm.facts.versions import Versions
 
 
 def section(

@@ -1,4 +1,4 @@
-"""The Sphinx extension: directives and roles over ``facts/``, and the check that every entry stands on one page."""
+"""The Sphinx extension: directives and roles over the facts, and the check that every entry stands on one page."""
 
 from __future__ import annotations
 

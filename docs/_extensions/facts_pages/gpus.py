@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from docutils import nodes
 
-from facts.load import Facts
-from facts.schema import Gpu
 from facts_pages.entries import section
 from facts_pages.markup import Cell, fields, literal, paragraph, table
 from facts_pages.sources import sources
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.schema import Gpu
 
 FP8 = {"none": "none in the matrix cores", "e4m3fn": "e4m3fn, the OCP format", "e4m3fnuz": "e4m3fnuz, AMD's own"}
 UNKNOWN = "no source found"

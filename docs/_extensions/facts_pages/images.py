@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from docutils import nodes
 
-from facts.load import Facts
-from facts.schema import Conflict, Image, Patch
 from facts_pages import words
 from facts_pages.entries import section
 from facts_pages.markup import Cell, bullets, entry_link, fields, literal, paragraph, prose, table
 from facts_pages.sources import source, sources
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.schema import Conflict, Image, Patch
 
 UNKNOWN = "no source found"
 HEAD = ("Image", "ROCm", "torch", "vLLM", "verl", "Published")

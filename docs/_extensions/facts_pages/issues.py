@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from docutils import nodes
 
-from facts.load import Facts
-from facts.schema import Fix, Issue
 from facts_pages import words
 from facts_pages.entries import section, trust, where
 from facts_pages.markup import bullets, entry_link, fields, literal, paragraph, prose
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.schema import Fix, Issue
 
 
 def select(facts: Facts, options: dict[str, str]) -> list[Issue]:

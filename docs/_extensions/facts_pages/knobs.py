@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from docutils import nodes
 
-from facts.load import Facts
-from facts.schema import Advice, Conflict, Default, Knob, Value
 from facts_pages import words
 from facts_pages.entries import section, trust, where
 from facts_pages.markup import bullets, code, entry_link, fields, literal, paragraph, prose
 from facts_pages.sources import sources
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.schema import Advice, Conflict, Default, Knob, Value
 
 
 def select(facts: Facts, options: dict[str, str]) -> list[Knob]:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from docutils import nodes
 from sphinx import addnodes
 
-from facts.evidence import Thread
-from facts.load import Facts
-from facts.schema import Entry, Issue
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.evidence import Thread
+from verl_rocm.facts.schema import Entry, Issue
 
 Cell = list[nodes.Node | str]
 TOKEN = re.compile(r"`([^`]+)`|(?<![\w/])#(\d+)")

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from docutils import nodes
 
-from facts.load import Facts
-from facts.releases import Entry, Release, release
 from facts_pages.markup import Cell, bullets, definitions, fields, literal, named, paragraph, table
 from facts_pages.words import NAMES, span
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.releases import Entry, Release, release
 
 T = TypeVar("T")
 UNSEEN = "not in the package that was read"

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 
 from docutils import nodes
 
-from facts.load import Facts
-from facts.schema import Issue, Knob
 from facts_pages import gpus, images, issues, knobs, releases
 from facts_pages.markup import bullets
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.schema import Issue, Knob
 
 Options = dict[str, str]
 Key = tuple[str, tuple[tuple[str, str], ...]]

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from docutils import nodes
 from sphinx import addnodes
 
-from facts.evidence import Evidence, OwnRecord, Page, Release, Source, Thread
 from facts_pages.markup import bullets, code, link, literal, paragraph, thread_url
 from facts_pages.words import NAMES
+from verl_rocm.facts.evidence import Evidence, OwnRecord, Page, Release, Source, Thread
 
 # Repository, tag and folder in which the files of a release lie.
 RELEASES = {

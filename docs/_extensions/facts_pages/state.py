@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facts.checks import check
-from facts.load import Facts, FactsError, read
-from facts.releases import known, release
+from verl_rocm.facts.base import Facts, FactsError
+from verl_rocm.facts.checks import check
+from verl_rocm.facts.load import read
+from verl_rocm.facts.releases import known, release
 
 if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
@@ -16,8 +17,8 @@ _loaded: dict[Path, Facts | None] = {}
 
 
 def begin(project: Path) -> str:
-    """Read ``facts/`` of ``project`` anew; what is wrong with it, or empty text."""
-    folder = project / "facts"
+    """Read ``verl_rocm/facts/`` of ``project`` anew; what is wrong with it, or empty text."""
+    folder = project / "verl_rocm" / "facts"
     known.cache_clear()  # a file may have changed since another build of this process
     release.cache_clear()
     _loaded[project] = None
@@ -38,7 +39,7 @@ def _contract(project: str, version: str, folder: Path) -> None:
         release(project, version, folder)
     except ValueError as error:
         raise FactsError(
-            f"facts/{project}/{version}.json: no valid JSON: {error}; restore it or run `make releases`"
+            f"verl_rocm/facts/{project}/{version}.json: no valid JSON: {error}; restore it or run `make releases`"
         ) from None
 
 

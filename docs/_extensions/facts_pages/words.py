@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from packaging.specifiers import Specifier, SpecifierSet
 
-from facts.load import Facts
-from facts.releases import release
-from facts.schema import Knob, Value
-from facts.versions import COMPONENTS, Versions
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.releases import release
+from verl_rocm.facts.schema import Knob, Value
+from verl_rocm.facts.versions import COMPONENTS, Versions
 
 NAMES = {"vllm": "vLLM", "verl": "verl", "rocm": "ROCm", "torch": "torch", "ray": "Ray", "driver": "driver"}
 WHERE = {

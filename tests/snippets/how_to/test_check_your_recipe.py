@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks.regions import scan_tree
+from guide.regions import scan_tree
 
 ROOT = Path(__file__).parents[3]
 FILE = "how_to/check_your_recipe.sh"

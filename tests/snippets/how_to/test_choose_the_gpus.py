@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from guide.doctest import processes
+from guide.doctest.plugin import Evidence
 from snippets.how_to import choose_the_gpus
-from tests.support import processes
-from tests.support.doctest_plugin import Evidence
 from tests.support.stand_ins import stand_ins
 
 ROOT = Path(__file__).parents[3]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.build.rehearsal.variables import set_by
 from tests.support.stand_ins import Machine
-from tools.rehearsal.variables import set_by
 
 SNIPPETS = Path(__file__).parents[3] / "snippets" / "how_to"
 SCRIPT = SNIPPETS / "get_vllm.sh"

@@ -13,8 +13,8 @@ from vllm import EngineArgs, SamplingParams
 from vllm.config import CUDAGraphMode
 from vllm.v1.cudagraph_dispatcher import CudagraphDispatcher
 
+from guide.doctest import processes
 from snippets.how_to import hip_graphs as page
-from tests.support import processes
 
 if TYPE_CHECKING:
     from vllm import LLM

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import processes
+from guide.doctest import processes
 from tests.support.stand_ins import stand_ins
 
 FOLDER = Path(__file__).parents[3] / "snippets" / "how_to"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from guide.doctest.plugin import Evidence
 from tests.support import training
 from tests.support import training_checks as checks
-from tests.support.doctest_plugin import Evidence
 from tests.support.training_report import OUTPUT, keep, show, shown
 
 STEPS = int(os.environ.get("STEPS") or 2)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import processes
+from guide.doctest import processes
 
 pytest.importorskip("verl")
 import arithmetic_data

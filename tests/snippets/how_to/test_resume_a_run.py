@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from guide.doctest import processes
 from tests.snippets.how_to.test_verl_settings import PYTHON3, compose
-from tests.support import processes
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "snippets" / "how_to" / "resume_a_run.sh"

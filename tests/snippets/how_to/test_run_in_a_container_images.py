@@ -111,7 +111,7 @@ def test_dockerfile_and_definition_build_the_same() -> None:
     assert faults_of_definition(TEXT[DEFINITION], TEXT[DOCKERFILE]) == []
     assert re.search(r"run_in_a_container_verl\.sh 0\.9\.1 ", TEXT[DOCKERFILE])
     base = re.search(r"^ARG BASE=(\S+)$", TEXT[DOCKERFILE], re.M)
-    images = tomllib.loads((ROOT / "facts" / "images.toml").read_text())["image"]
+    images = tomllib.loads((ROOT / "verl_rocm" / "facts" / "images.toml").read_text())["image"]
     assert base and [image["vllm"] for image in images if image["name"] == base[1]] == ["0.30.0"]
     assert re.search(r"^ENTRYPOINT \[\]\nCMD ", TEXT[DOCKERFILE], re.M), "else words after the image go to vllm serve"
 

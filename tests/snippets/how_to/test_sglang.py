@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from guide.doctest import processes
 from tests.snippets.how_to.test_verl_settings import PYTHON3, compose
-from tests.support import processes
 
 ROOT = Path(__file__).parents[3]
 TAKES = json.loads((ROOT / "tests" / "support" / "sglang_arguments.json").read_text())

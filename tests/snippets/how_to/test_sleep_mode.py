@@ -13,7 +13,7 @@ import sleep_mode as page
 from sleep_mode_counters import Probe, Stop
 from sleep_mode_report import judge, report
 
-from tests.support import processes
+from guide.doctest import processes
 from tests.support.resident import OPTIONS, Resident
 from tests.support.sleep_fakes import FakeEngine, fake_amdsmi
 

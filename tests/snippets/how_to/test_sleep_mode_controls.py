@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support import hostsleep, processes
+from guide.doctest import processes
+from tests.support import hostsleep
 
 ROOT = Path(__file__).parents[3]
 HOW_TO = ROOT / "snippets" / "how_to"
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.accelerator("cpu")
 @pytest.fixture(scope="module")
 def controls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Control]:
     """All controls, run once in one process, to which alone the plugin is announced."""
-    from tests.support.tiny_model import make_tiny_qwen2
+    from guide.doctest.tiny_model import make_tiny_qwen2
 
     model = make_tiny_qwen2(tmp_path_factory.mktemp("controls") / "model", hidden=512, layers=6)
     packages = tmp_path_factory.mktemp("packages")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import processes
+from guide.doctest import processes
 
 ROOT = Path(__file__).parents[3]
 RECIPES = ROOT / "snippets" / "how_to" / "recipes"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import processes
+from guide.doctest import processes
 
 pytest.importorskip("pandas")
 import arithmetic_data

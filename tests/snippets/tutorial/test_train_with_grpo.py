@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from guide.doctest import processes
 from tests.snippets.how_to.test_verl_settings import PYTHON3, compose
-from tests.support import processes
 
 ROOT = Path(__file__).parents[3]
 TUTORIAL = ROOT / "snippets" / "tutorial"

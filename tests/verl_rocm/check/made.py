@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from facts.load import load
 from verl_rocm.check.machine import Machine
 from verl_rocm.check.situation import Situation
+from verl_rocm.facts.load import load
 
 FOLDER = Path(__file__).parent / "machines"
 FILES = sorted(FOLDER.glob("*.json"))

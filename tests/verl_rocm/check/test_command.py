@@ -124,17 +124,17 @@ def test_a_file_that_is_none_is_one_line(
 def test_facts_that_cannot_be_used_are_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from facts import load
+    from verl_rocm.facts import base, load
 
     def broken(*_: Any) -> None:
-        raise load.FactsError("facts/knobs/sleep.toml: knob 'x': field 'name' is missing; add it")
+        raise base.FactsError("verl_rocm/facts/knobs/sleep.toml: knob 'x': field 'name' is missing; add it")
 
     monkeypatch.setattr(load, "load", broken)
     code, out, err = run(capsys)
     assert (code, out, err) == (
         2,
         "",
-        "verl-rocm check: facts/knobs/sleep.toml: knob 'x': field 'name' is missing; add it\n",
+        "verl-rocm check: verl_rocm/facts/knobs/sleep.toml: knob 'x': field 'name' is missing; add it\n",
     )
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from facts.load import load
-from facts.schema import Issue
-from facts.versions import contains
 from tests.verl_rocm.check.made import GONE, situation
 from verl_rocm.check.rules.releases import ELSEWHERE, EVERY_JOB, bounded, for_every_job, for_some_jobs, undecided
+from verl_rocm.facts.load import load
+from verl_rocm.facts.schema import Issue
+from verl_rocm.facts.versions import contains
 
 FACTS = load()
 TRIED = {

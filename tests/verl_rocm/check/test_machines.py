@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from facts.load import load
 from tests.verl_rocm.check.made import FILES
 from verl_rocm.check.machine import Machine
 from verl_rocm.check.rules import judge
 from verl_rocm.check.situation import Situation
+from verl_rocm.facts.load import load
 
 FACTS = load()
 CONTRACTS = {f"{project}/{v}.json" for project, known in FACTS.releases.items() for v in known}

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.verl_rocm.engine.mutations import lists
-from verl_rocm import dryrun, engines, gpus
+from verl_rocm.dryrun import command as dryrun
+from verl_rocm.dryrun import engines, gpus
 
 R = "actor_rollout_ref.rollout"
 KWARGS = f"++{R}.engine_kwargs.vllm"
@@ -95,7 +96,7 @@ def requested(asked: dryrun.Asked, job: dryrun.Job, folder: Path) -> engines.Req
 
 
 def resolve(requests: list[engines.Request]) -> list[dict[str, Any]]:
-    from facts.load import load
+    from verl_rocm.facts.load import load
 
     for name in [name for name in os.environ if name.startswith(FOR_REAL_ENGINES)]:
         del os.environ[name]

@@ -15,7 +15,7 @@ import pytest
 
 from tests.verl_rocm.engine import jobs
 from tests.verl_rocm.engine.jobs import ALL_GPUS, BASE, PAGE, R
-from verl_rocm import compare, engines, refusals
+from verl_rocm.dryrun import compare, engines, refusals
 
 BASE_DP = [*BASE, f"{R}.data_parallel_size=2"]
 
@@ -210,7 +210,7 @@ def alone() -> list[str]:
 def installed(tmp_path: Path) -> Path:
     """A folder into which pip has installed the project from a copy, as ``pip install .`` would."""
     source, target = tmp_path / "source", tmp_path / "target"
-    for name in ("facts", "verl_rocm"):
+    for name in ("verl_rocm",):
         shutil.copytree(engines.ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(engines.ROOT / "pyproject.toml", source)
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]

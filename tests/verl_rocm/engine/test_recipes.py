@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.verl_rocm.engine.jobs import ALL_GPUS, requested, resolve
-from verl_rocm import dryrun
+from verl_rocm.dryrun import command as dryrun
 
 RECIPES = Path(__file__).resolve().parents[3] / "snippets" / "how_to" / "recipes"
 CASES = [*(("grpo.sh", gpu) for gpu in ALL_GPUS), *((r, g) for r in ("ppo.sh", "fully_async.sh") for g in ALL_GPUS[:2])]

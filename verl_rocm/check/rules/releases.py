@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from facts.schema import Issue
-from facts.versions import contains, parse
 from verl_rocm.check.findings import Finding, Remedy, of_issue
 from verl_rocm.check.situation import Situation
+from verl_rocm.facts.schema import Issue
+from verl_rocm.facts.versions import contains, parse
 
 NAMES = {"vllm": "vLLM", "verl": "verl", "rocm": "ROCm", "torch": "torch", "ray": "Ray", "driver": "driver"}
 OPTIONS = ("vllm", "verl", "rocm")

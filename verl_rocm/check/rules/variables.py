@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from facts.releases import release
-from facts.schema import Issue
 from verl_rocm.check.findings import Finding, Remedy, of_issue, of_knob
 from verl_rocm.check.machine import HIDDEN
 from verl_rocm.check.situation import ALLOCATOR, Situation
+from verl_rocm.facts.releases import release
+from verl_rocm.facts.schema import Issue
 
 HIP, CUDA, ROCR = "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
 NOSET = "RAY_EXPERIMENTAL_NOSET_{}_VISIBLE_DEVICES"

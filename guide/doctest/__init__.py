@@ -1,0 +1,1 @@
+"""``make doctest``: the pytest plugin that runs the blocks and records them."""

@@ -1,0 +1,239 @@
+"""Models of the hand-written facts. Every field is explained in ``verl_rocm/facts/README.md``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from .evidence import Day, Evidence, Positive, Proof, Record, Text
+from .versions import Versions
+
+Where = Literal["verl", "vllm", "compilation_config", "env", "container", "host", "sglang"]
+Goal = Literal[
+    "sleep",
+    "graphs",
+    "memory",
+    "batching",
+    "parallelism",
+    "kernels",
+    "communication",
+    "devices",
+    "weight_sync",
+    "training",
+    "precision",
+    "build",
+    "host",
+    "observe",
+]
+# What a job uses; `no_recipe`: whether it meets the issue does not follow from its overrides.
+Use = Literal[
+    "graphs",
+    "sleep",
+    "sleep_pool",
+    "sleep_without_pool",
+    "parallel",
+    "several_nodes",
+    "custom_all_reduce_off",
+    "aiter",
+    "fp8",
+    "moe",
+    "hybrid_model",
+    "over_64_sequences",
+    "over_8192_tokens",
+    "nccl_checkpoint_engine",
+    "no_recipe",
+]
+Confidence = Literal["confirmed", "reported", "unconfirmed"]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Value = bool | int | float | str | list[bool | int | float | str]
+
+
+class Gpu(Record):
+    """One GPU as ROCm shows it; units stand at the top of ``gpus.toml``. None: no source confirms it."""
+
+    name: Text
+    arch: Annotated[str, StringConstraints(pattern=r"^gfx[0-9a-f]{3,4}$")]
+    memory_gib: Positive
+    bandwidth_tbs: Annotated[float, Field(gt=0)] | None = None
+    compute_units: Positive
+    fp8: Literal["e4m3fnuz", "e4m3fn", "none"]
+    links: Positive | None = None
+    link_gbs: Annotated[float, Field(gt=0)] | None = None
+    pci: Annotated[list[Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{4}$")]], Field(min_length=1)]
+    evidence: Proof
+    checked: Day
+
+
+class Default(Record):
+    """The value when nobody sets it, and who sets it, for a range of versions."""
+
+    value: Value
+    set_by: Text
+    versions: Versions = Versions()
+
+
+class Advice(Record):
+    """A recommended value, for whom and why. ``evidence`` adds to that of the knob."""
+
+    value: Value
+    for_whom: Text
+    why: Text
+    versions: Versions = Versions()
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Position(Record):
+    """One side of a conflict between sources."""
+
+    value: Value
+    who: Text
+    evidence: Proof
+
+
+class Conflict(Record):
+    """Sources disagree: all positions, and what decides between them."""
+
+    positions: Annotated[list[Position], Field(min_length=2)]
+    decides: Text
+
+    @model_validator(mode="after")
+    def _differ(self) -> Conflict:
+        if len({repr(p.value) for p in self.positions}) < 2:
+            raise ValueError("all positions have the same value; a conflict needs two values")
+        return self
+
+
+class Patch(Record):
+    """A change that an image makes to what it installs. The issue that it works around says which versions end it."""
+
+    what: Text
+    issue: Identifier | None = None
+    evidence: Proof
+
+
+class Image(Record):
+    """A container image, or a Dockerfile that nobody publishes an image of (``name`` is then its path).
+
+    ``None`` in a version: no source states it.  ``unknown`` names what a reader might look for and no source states.
+    """
+
+    id: Identifier
+    name: Text
+    by: Text
+    use: Text
+    published: bool = True
+    rocm: Text | None = None
+    python: Text | None = None
+    torch: Text | None = None
+    vllm: Text | None = None
+    verl: Text | None = None
+    archs: Annotated[list[Annotated[str, StringConstraints(pattern=r"^gfx[0-9a-f]{3,4}$")]], Field(min_length=1)]
+    sets: dict[str, Value] = Field(default_factory=dict)
+    patches: tuple[Patch, ...] = ()
+    conflict: Conflict | None = None
+    unknown: tuple[Text, ...] = ()
+    see: tuple[Identifier, ...] = ()
+    evidence: Proof
+    checked: Day
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Image:
+        name = self.name.rpartition("/")[2]
+        if self.published and not re.search(r":\w|@sha256:[0-9a-f]{64}$", name):
+            raise ValueError(f"{self.name!r} names no tag; add one, or set published = false")
+        return self
+
+
+class Entry(Record):
+    """What knobs and issues share."""
+
+    id: Identifier
+    confidence: Confidence
+    evidence: Proof
+    checked: Day
+    see: tuple[Identifier, ...] = ()
+
+
+class Knob(Entry):
+    """One setting."""
+
+    name: Text
+    where: Where
+    read_by: Text
+    what: Text
+    kind: Literal["bool", "int", "float", "str", "enum", "list", "dict"]
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    versions: Versions = Versions()
+    default: Annotated[list[Default], Field(min_length=1)]
+    advice: tuple[Advice, ...] = ()
+    cost: str = ""
+    conflict: Conflict | None = None
+    confidence: Confidence = "confirmed"
+
+    @model_validator(mode="after")
+    def _spelled(self) -> Knob:
+        pattern = {"env": r"[A-Za-z_]\w*", "verl": r"[\w.@]+", "vllm": r"\w+", "compilation_config": r"[\w.]+"}
+        if not re.fullmatch(pattern.get(self.where, ".+"), self.name):
+            raise ValueError(f"{self.name!r} cannot be typed where={self.where!r}; write the bare name")
+        if self.kind == "enum" and not self.choices:
+            raise ValueError("kind 'enum' needs choices; list them or use kind 'str'")
+        return self
+
+    def paste(self, value: Value) -> str:
+        """The line to paste for ``value``: an ``export`` line, a verl override or a keyword argument."""
+        if self.where == "env":
+            return f"export {self.name}={shlex.quote(str(value))}"
+        if self.where == "verl":
+            shown = str(value).replace(" ", "") if isinstance(value, list) else str(value)
+            return f"{self.name}={shown}"
+        return f"{self.name}={value!r}" if self.where in ("vllm", "compilation_config", "sglang") else str(value)
+
+
+class Fix(Record):
+    """One way out, best first in its list: a setting, an upgrade, or a plain instruction."""
+
+    text: Text
+    setting: str | None = None
+    value: Value | None = None
+    upgrade: Versions | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Fix:
+        if (self.setting is None) != (self.value is None):
+            raise ValueError("setting and value go together; write both or none")
+        return self
+
+
+class Against(Record):
+    """The issue whose fix asks for the opposite, and what decides."""
+
+    id: Identifier
+    decides: Text
+
+
+class Issue(Entry):
+    """One known issue, as a user meets it."""
+
+    title: Text
+    symptom: Identifier
+    sees: Text
+    errors: tuple[Text, ...] = ()
+    cause: Text
+    tell: Text
+    fixes: Annotated[list[Fix], Field(min_length=1)]
+    job: tuple[Use, ...] = ()
+    versions: Versions
+    gone: tuple[Versions, ...] = ()
+    against: tuple[Against, ...] = ()
+
+    def holds(self, installed: dict[str, str | None]) -> bool | None:
+        """Whether a machine is affected: in the range and in none of ``gone``; None if that cannot be decided."""
+        inside = self.versions.match(installed)
+        ended = [g.match(installed) for g in self.gone]
+        if inside is False or True in ended:
+            return False
+        return None if inside is None or None in ended else True
