@@ -18,7 +18,7 @@ from verl_rocm.facts.base import Facts, FactsError
 from verl_rocm.facts.evidence import Evidence, Release
 from verl_rocm.facts.load import read
 from verl_rocm.facts.releases import HERE
-from verl_rocm.facts.schema import Entry, Image, Knob
+from verl_rocm.facts.schema import Entry, Image, Setting
 
 LARGE = {"torch": "its wheel has 900 MB"}
 Cited = tuple[str, Release]
@@ -27,13 +27,13 @@ Cited = tuple[str, Release]
 def evidence_of(entry: Entry | Image) -> Iterator[Evidence]:
     """All evidence of an entry, that of its advice, patches and conflict included."""
     yield from entry.evidence
-    if isinstance(entry, Knob):
+    if isinstance(entry, Setting):
         for advice in entry.advice:
             yield from advice.evidence
     if isinstance(entry, Image):
         for patch in entry.patches:
             yield from patch.evidence
-    if isinstance(entry, Knob | Image):
+    if isinstance(entry, Setting | Image):
         for position in entry.conflict.positions if entry.conflict else []:
             yield from position.evidence
 
@@ -41,7 +41,7 @@ def evidence_of(entry: Entry | Image) -> Iterator[Evidence]:
 def cited(facts: Facts, ids: Sequence[str] = ()) -> dict[tuple[str, str], list[Cited]]:
     """``release`` evidence with the id of its entry, by project and release."""
     found: dict[tuple[str, str], list[Cited]] = defaultdict(list)
-    entries: list[Entry | Image] = [*facts.knobs.values(), *facts.issues.values(), *facts.images.values()]
+    entries: list[Entry | Image] = [*facts.settings.values(), *facts.issues.values(), *facts.images.values()]
     for entry in entries:
         if not ids or entry.id in ids:
             for item in evidence_of(entry):

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.docs.guide import Guide
 from tests.facts import base
 
-KNOBS = "Settings\n========\n\n.. knobs::\n"
+SETTINGS = "Settings\n========\n\n.. settings::\n"
 ISSUES = "Troubleshooting\n===============\n\n.. known-issues::\n"
 GPUS = "GPUs\n====\n\n.. gpu-table::\n"
 VERSIONS = "Versions\n========\n\n.. release-names::\n   :project: vllm\n   :section: env\n"
@@ -29,7 +29,7 @@ class FactsGuide(Guide):
         (root / "snippets").mkdir()
         (root / "docs" / "page.rst").unlink()
         base.write(root / "verl_rocm" / "facts")
-        for name, text in {"knobs": KNOBS, "issues": ISSUES, "gpus": GPUS, "versions": VERSIONS}.items():
+        for name, text in {"settings": SETTINGS, "issues": ISSUES, "gpus": GPUS, "versions": VERSIONS}.items():
             self.write(f"docs/{name}.rst", text)
 
     def contract(self, project: str, version: str, **sections: object) -> None:

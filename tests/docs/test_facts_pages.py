@@ -13,7 +13,7 @@ from tests.docs.facts_guide import FactsGuide
 from tests.facts import base
 from verl_rocm.facts.load import read
 
-SLEEP = "verl_rocm/facts/knobs/sleep.toml"
+SLEEP = "verl_rocm/facts/settings/sleep.toml"
 KNOWN = "verl_rocm/facts/known_issues/sleep.toml"
 
 
@@ -65,23 +65,23 @@ def test_releases_as_ranges(having: str, said: str) -> None:
         ('where = "verl"\nname = "trainer.nnodes"\nkind = "int"', 2, "trainer.nnodes=2"),
         ('where = "verl"\nname = "trainer.nnodes"\nkind = "int"', "null", "trainer.nnodes=null"),
         ('where = "verl"\nname = "trainer.nnodes"\nkind = "int"', "TP*DP", ""),
-        ('where = "verl"\nname = "trainer.extra"\nkind = "bool"', True, "+trainer.extra=True"),
-        ('where = "verl"\nname = "r.engine_kwargs.vllm.x"\nkind = "bool"', True, "+r.engine_kwargs.vllm.x=True"),
+        ('where = "verl"\nname = "trainer.extra"\nkind = "bool"', True, "++trainer.extra=True"),
+        ('where = "verl"\nname = "r.engine_kwargs.vllm.x"\nkind = "bool"', True, "++r.engine_kwargs.vllm.x=True"),
         ('where = "vllm"\nname = "dtype"\nkind = "str"', "auto", "dtype='auto'"),
-        ('where = "container"\nname = "--ulimit memlock"\nkind = "int"', -1, "--ulimit memlock=-1"),
+        ('where = "container"\nname = "--ulimit memlock"\nkind = "int"', -1, "docker run --ulimit memlock=-1 ..."),
         ('where = "host"\nname = "iommu=pt"\nkind = "str"', "iommu=pt", "iommu=pt"),
         ('where = "sglang"\nname = "x"\nkind = "str"', "y", ""),
     ],
 )
 def test_the_line_to_type(tmp_path: Path, fields: str, value: bool | int | str, line: str) -> None:
-    text = base.KNOB.replace('name = "VLLM_CHUNK"\nwhere = "env"', fields).replace(
+    text = base.SETTING.replace('name = "VLLM_CHUNK"\nwhere = "env"', fields).replace(
         'kind = "int"\nunit = "MiB"\n', "", 1
     )
-    folder = base.write(tmp_path, knobs=text.replace('versions = {vllm = ">=0.2"}\n', ""), issues="")
+    folder = base.write(tmp_path, settings=text.replace('versions = {vllm = ">=0.2"}\n', ""), issues="")
     contract = folder / "verl" / "0.9.1.json"
     contract.write_text(contract.read_text().replace('"keys": {', '"keys": {"trainer.extra": {"add": true}, '))
     facts = read(folder)
-    assert words.paste(facts, facts.knobs["chunk-size"], value) == line
+    assert words.typed(facts, facts.settings["chunk-size"], value) == line
 
 
 def test_a_sound_guide_has_no_warning(guide: FactsGuide) -> None:
@@ -89,9 +89,9 @@ def test_a_sound_guide_has_no_warning(guide: FactsGuide) -> None:
     assert guide.status == 0
 
 
-def test_a_knob_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
+def test_a_setting_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
     guide.build()
-    text = guide.text("docs/knobs")
+    text = guide.text("docs/settings")
     for said in (
         "VLLM_CHUNK",
         "environment variable, read by vllm",
@@ -99,14 +99,14 @@ def test_a_knob_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
         "256 , set by vllm",
         "vLLM 0.2 and later",
         "512 , for large models: Fewer calls. Type export VLLM_CHUNK=512 .",
-        "Confirmed: it was read at the source. Checked 2026-11-01, kept in verl_rocm/facts/knobs/sleep.toml .",
+        "Confirmed: it was read at the source. Checked 2026-11-01, kept in verl_rocm/facts/settings/sleep.toml .",
         "vllm-project/vllm pull request 12695 , merged, read 2026-11-01",
         "docs.vllm.ai/en/latest , read 2026-11-01",
     ):
         assert said in text
-    assert '<section class="fact-entry" id="chunk-size">' in guide.html("docs/knobs")
-    assert 'href="https://github.com/vllm-project/vllm/pull/12695"' in guide.html("docs/knobs")
-    assert 'href="issues.html#full"' in guide.html("docs/knobs")
+    assert '<section class="fact-entry" id="chunk-size">' in guide.html("docs/settings")
+    assert 'href="https://github.com/vllm-project/vllm/pull/12695"' in guide.html("docs/settings")
+    assert 'href="issues.html#full"' in guide.html("docs/settings")
 
 
 def test_an_issue_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
@@ -117,14 +117,14 @@ def test_an_issue_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
         "HIP out of memory",
         "The address stays reserved.",
         "Compare free memory before and after.",
-        "Larger chunks. Set export VLLM_CHUNK=512 .",
+        "Larger chunks. export VLLM_CHUNK=512",
         "vLLM 0.2 and later, before 0.3; on gfx942",
         "vLLM 0.3 and later",
         "Reported: a thread says so, and this guide has not seen it.",
         "vllm-project/vllm issue 1 , read 2026-11-01",
     ):
         assert said in text
-    assert 'href="knobs.html#chunk-size"' in guide.html("docs/issues")
+    assert 'href="settings.html#chunk-size"' in guide.html("docs/issues")
 
 
 def test_a_conflict_shows_both_sides_and_what_decides(guide: FactsGuide) -> None:
@@ -133,7 +133,7 @@ def test_a_conflict_shows_both_sides_and_what_decides(guide: FactsGuide) -> None
     conflict = f'conflict = {{positions = [{sides}], decides = "The card."}}\n'
     guide.edit(SLEEP, 'see = ["full"]\n', f'see = ["full"]\n{conflict}')
     assert guide.build() == []
-    said = re.search(r"Sources disagree.*?Confidence", guide.text("docs/knobs"))
+    said = re.search(r"Sources disagree.*?Confidence", guide.text("docs/settings"))
     assert said is not None
     assert "1 , says A a/b issue 7 , read 2026-11-01 2 , says B a/b issue 8" in said[0]
     assert "What decides: The card." in said[0]
@@ -162,7 +162,7 @@ def test_a_number_in_the_text_links_to_its_thread_alone(guide: FactsGuide) -> No
     guide.build()
     html = guide.html("docs/issues")
     assert '<a class="reference external" href="https://github.com/vllm-project/vllm/issues/1">#1</a> and #2' in html
-    assert '<a class="reference internal" href="knobs.html#eager">' in html
+    assert '<a class="reference internal" href="settings.html#eager">' in html
     assert '<span class="pre">other</span>' in html
 
 
@@ -197,13 +197,13 @@ def test_what_came_and_went(guide: FactsGuide) -> None:
 
 @pytest.mark.parametrize("parallel", [0, 2])
 def test_roles_link_by_name_and_by_id(guide: FactsGuide, parallel: int) -> None:
-    guide.write("docs/a.rst", "A\n=\n\n:knob:`VLLM_CHUNK`, :knob:`eager`, :issue:`full`, :issue:`so <full>`.\n")
+    guide.write("docs/a.rst", "A\n=\n\n:setting:`VLLM_CHUNK`, :setting:`eager`, :issue:`full`, :issue:`so <full>`.\n")
     assert guide.build(parallel=parallel) == []
     assert "VLLM_CHUNK , enforce_eager , VRAM stays full , so ." in guide.text("docs/a")
     links = re.findall(r'href="(\w+\.html#[\w-]+)"', guide.html("docs/a"))
     assert [link for link in links if "#full" in link or "#eager" in link or "#chunk" in link] == [
-        "knobs.html#chunk-size",
-        "knobs.html#eager",
+        "settings.html#chunk-size",
+        "settings.html#eager",
         "issues.html#full",
         "issues.html#full",
     ]
@@ -214,17 +214,17 @@ def page(text: str) -> Callable[[FactsGuide], None]:
 
 
 CASES: dict[str, tuple[Callable[[FactsGuide], None], list[str]]] = {
-    "unknown knob": (page(":knob:`VLLM_GPU_LANG`"), ["ref.knob"]),
+    "unknown setting": (page(":setting:`VLLM_GPU_LANG`"), ["ref.setting"]),
     "unknown issue": (page(":issue:`fulll`"), ["ref.issue"]),
-    "no such goal": (page(".. knobs::\n   :goal: slep"), ["facts.empty"]),
-    "no such symptom": (page(".. known-issues::\n   :symptom: vram"), ["facts.empty"]),
+    "no such goal": (page(".. settings::\n   :goal: slep"), ["facts.empty"]),
+    "no such symptom": (page(".. known-issues::\n   :group: vram"), ["facts.empty"]),
     "no such section": (page(".. release-names::\n   :project: vllm\n   :section: x"), ["facts.empty"]),
     "no such value": (page(".. release-values::\n   :project: vllm\n   :section: rocm\n   :name: x"), ["facts.empty"]),
-    "knob twice": (page(".. knobs::\n   :where: env"), ["facts.twice"]),
+    "setting twice": (page(".. settings::\n   :where: env"), ["facts.twice"]),
     "issue twice": (page(".. known-issues::\n   :goal: sleep"), ["facts.twice"]),
-    "knobs on no page": (
-        lambda guide: guide.write("docs/knobs.rst", "Settings\n========\n\n.. knobs::\n   :where: vllm\n"),
-        ["facts.not_shown", "ref.knob", "ref.knob"],  # the issue and the release table link to it
+    "settings on no page": (
+        lambda guide: guide.write("docs/settings.rst", "Settings\n========\n\n.. settings::\n   :where: vllm\n"),
+        ["facts.not_shown", "ref.setting", "ref.setting"],  # the issue and the release table link to it
     ),
     "unknown field": (lambda guide: guide.edit(SLEEP, "kind =", "sort ="), ["facts.load"]),
     "no TOML": (lambda guide: guide.edit(KNOWN, "[[issue]]", "[[issue]"), ["facts.load"]),
@@ -248,32 +248,32 @@ def test_a_fault_fails_every_build_with_its_own_type(guide: FactsGuide, case: st
 
 
 def test_facts_that_do_not_load_are_named_once_and_come_back(guide: FactsGuide) -> None:
-    guide.write("docs/a.rst", "A\n=\n\n:knob:`VLLM_CHUNK` and :issue:`full`\n")
+    guide.write("docs/a.rst", "A\n=\n\n:setting:`VLLM_CHUNK` and :issue:`full`\n")
     guide.edit(SLEEP, "kind =", "sort =")
     assert guide.build() == ["facts.load"]
-    assert any("verl_rocm/facts/knobs/sleep.toml: knob 'chunk-size'" in line for line in guide.lines)
+    assert any("verl_rocm/facts/settings/sleep.toml: setting 'chunk-size'" in line for line in guide.lines)
     assert "VLLM_CHUNK and full" in guide.text("docs/a")
     guide.edit(SLEEP, "sort =", "kind =")
     assert guide.build() == []
-    assert "256 , set by vllm" in guide.text("docs/knobs")
-    assert 'href="knobs.html#chunk-size"' in guide.html("docs/a")
+    assert "256 , set by vllm" in guide.text("docs/settings")
+    assert 'href="settings.html#chunk-size"' in guide.html("docs/a")
 
 
 def new_goal(guide: FactsGuide) -> None:
-    text = base.KNOB.split("[[knob]]")[2].replace('id = "eager"', 'id = "new"').replace("enforce_eager", "dtype")
-    guide.write("verl_rocm/facts/knobs/graphs.toml", f"[[knob]]{text}")
+    text = base.SETTING.split("[[setting]]")[2].replace('id = "eager"', 'id = "new"').replace("enforce_eager", "dtype")
+    guide.write("verl_rocm/facts/settings/graphs.toml", f"[[setting]]{text}")
 
 
-# A page is read again if and only if it would show something else: title of an issue, name of a knob, a default.
+# A page is read again if and only if it would show something else: title of an issue, name of a setting, a default.
 EDITS: dict[str, tuple[Callable[[FactsGuide], None], list[str]]] = {
     "nothing": (lambda guide: None, []),
-    "a comment": (lambda guide: guide.edit(SLEEP, "[[knob]]", "# said better\n[[knob]]"), []),
-    "text of a knob": (lambda guide: guide.edit(SLEEP, "Fewer calls.", "Faster."), ["docs/knobs"]),
-    "a new file": (new_goal, ["docs/knobs"]),
+    "a comment": (lambda guide: guide.edit(SLEEP, "[[setting]]", "# said better\n[[setting]]"), []),
+    "text of a setting": (lambda guide: guide.edit(SLEEP, "Fewer calls.", "Faster."), ["docs/settings"]),
+    "a new file": (new_goal, ["docs/settings"]),
     "text of an issue": (lambda guide: guide.edit(KNOWN, "stays reserved", "stays"), ["docs/issues"]),
     "title of an issue": (
         lambda guide: guide.edit(KNOWN, "VRAM stays full", "VRAM is full"),
-        ["docs/issues", "docs/knobs", "docs/role"],
+        ["docs/issues", "docs/role", "docs/settings"],
     ),
     "a GPU": (lambda guide: guide.edit("verl_rocm/facts/gpus.toml", "= 192", "= 191"), ["docs/gpus"]),
     "a contract": (
@@ -296,8 +296,8 @@ def test_an_edit_reads_exactly_its_pages_again(guide: FactsGuide, case: str) -> 
 
 
 def test_a_brief_list_links_to_the_entries(guide: FactsGuide) -> None:
-    guide.write("docs/a.rst", "A\n=\n\n.. knobs::\n   :goal: sleep\n   :brief:\n\n.. known-issues::\n   :brief:\n")
+    guide.write("docs/a.rst", "A\n=\n\n.. settings::\n   :goal: sleep\n   :brief:\n\n.. known-issues::\n   :brief:\n")
     assert guide.build() == []
     assert "enforce_eager (vLLM argument): No graphs." in guide.text("docs/a")
     assert "VRAM stays full (vLLM 0.2 and later, before 0.3; on gfx942)" in guide.text("docs/a")
-    assert 'href="knobs.html#eager"' in guide.html("docs/a")
+    assert 'href="settings.html#eager"' in guide.html("docs/a")

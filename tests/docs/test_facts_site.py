@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PAGES = tuple(f"reference/{name}" for name in ("settings", "environment-variables", "versions", "gpus", "images"))
 TROUBLE = "how-to/troubleshooting"
-ERRORS = [(issue.id, text) for issue in load().issues.values() for text in issue.errors]
+ERRORS = [(issue.id, text) for issue in load().issues.values() for text in issue.symptoms]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> FactsGuide:
     for folder in ("docs", "verl_rocm"):
         shutil.rmtree(guide.root / folder)
     (guide.root / "verl_rocm" / "facts").mkdir(parents=True)
-    for part in ("knobs", "known_issues", "gpus.toml", "images.toml", "vllm", "verl"):
+    for part in ("settings", "known_issues", "gpus.toml", "images.toml", "vllm", "verl"):
         (guide.root / "verl_rocm" / "facts" / part).symlink_to(ROOT / "verl_rocm" / "facts" / part)
     guide.write("index.rst", "Guide\n=====\n\n.. toctree::\n   :glob:\n\n   docs/*/*\n")
     for name in (*PAGES, TROUBLE):
@@ -56,12 +56,12 @@ def everything(site: FactsGuide) -> str:
 def test_every_entry_has_its_anchor(site: FactsGuide, facts: Facts) -> None:
     anchors = re.findall(r'<section class="fact-entry" id="([^"]+)"', everything(site))
     gpus = [name.lower() for name in facts.gpus]
-    assert sorted(anchors) == sorted([*facts.knobs, *facts.issues, *facts.images, *gpus])
+    assert sorted(anchors) == sorted([*facts.settings, *facts.issues, *facts.images, *gpus])
 
 
 def test_every_piece_of_evidence_is_a_link_with_its_day(site: FactsGuide, facts: Facts) -> None:
     html = everything(site)
-    proofs = [e.evidence for part in (facts.knobs, facts.issues) for e in part.values()]
+    proofs = [e.evidence for part in (facts.settings, facts.issues) for e in part.values()]
     for proof in [*proofs, *(gpu.evidence for gpu in facts.gpus.values())]:
         links = [node["refuri"] for node in sources(proof).findall(nodes.reference)]
         assert links, f"{proof} cannot be opened"

@@ -33,7 +33,7 @@ def test_the_page_says_when_a_patch_can_go(guide: FactsGuide) -> None:
 
 def test_the_end_of_a_patch_comes_from_the_issue(guide: FactsGuide) -> None:
     guide.build()
-    guide.edit("verl_rocm/facts/known_issues/sleep.toml", 'gone = [{vllm = ">=0.3"}]', "")
+    guide.edit("verl_rocm/facts/known_issues/sleep.toml", 'fixed_in = [{vllm = ">=0.3"}]', "")
     guide.build()
     assert "which is open" in guide.text("docs/images")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-KNOB = """\
-[[knob]]
+SETTING = """\
+[[setting]]
 id = "chunk-size"
 name = "VLLM_CHUNK"
 where = "env"
@@ -21,7 +21,7 @@ evidence = [{type = "pr", repo = "vllm-project/vllm", number = 12695, state = "m
 checked = 2026-11-01
 see = ["full"]
 
-[[knob]]
+[[setting]]
 id = "eager"
 name = "enforce_eager"
 where = "vllm"
@@ -36,19 +36,20 @@ ISSUE = """\
 [[issue]]
 id = "full"
 title = "VRAM stays full"
-symptom = "vram-stays-full"
-sees = "Memory is not freed."
-errors = ["HIP out of memory"]
+group = "vram-stays-full"
+description = "Memory is not freed."
+symptoms = ["HIP out of memory"]
 cause = "The address stays reserved."
-tell = "Compare free memory before and after."
-fixes = [{text = "Larger chunks.", setting = "VLLM_CHUNK", value = 512}]
+diagnosis = "Compare free memory before and after."
+fixes = [{text = "Larger chunks.", settings = {VLLM_CHUNK = 512}}]
+applies_when = {sleep = true}
 versions = {vllm = ">=0.2,<0.3", archs = ["gfx942"]}
-gone = [{vllm = ">=0.3"}]
+fixed_in = [{vllm = ">=0.3"}]
 confidence = "reported"
 evidence = [{type = "issue", repo = "vllm-project/vllm", number = 1, read = 2026-11-01}]
 checked = 2026-11-01
 """
-OTHER = ISSUE.replace('id = "full"', 'id = "crash"').replace("value = 512", "value = 128")
+OTHER = ISSUE.replace('id = "full"', 'id = "crash"').replace("= 512", "= 128")
 GPU = """\
 [[gpu]]
 name = "MI300X"
@@ -77,11 +78,11 @@ def contract(project: str, version: str) -> dict[str, object]:
 
 
 def write(folder: Path, **texts: str) -> Path:
-    """A sound base below ``folder``, with the given texts in place of ``knobs``, ``issues`` or ``gpus``."""
-    for part in ("knobs", "known_issues", "vllm", "verl"):
+    """A sound base below ``folder``, with the given texts in place of ``settings``, ``issues`` or ``gpus``."""
+    for part in ("settings", "known_issues", "vllm", "verl"):
         (folder / part).mkdir(parents=True)
     (folder / "gpus.toml").write_text(texts.get("gpus", GPU))
-    (folder / "knobs" / "sleep.toml").write_text(texts.get("knobs", KNOB))
+    (folder / "settings" / "sleep.toml").write_text(texts.get("settings", SETTING))
     (folder / "known_issues" / "sleep.toml").write_text(texts.get("issues", ISSUE))
     for project, versions in {"vllm": ("0.1.0", "0.2.0", "0.3.0"), "verl": ("0.9.1",)}.items():
         for version in versions:

@@ -1,4 +1,4 @@
-"""The real base: it loads, its knobs agree with the contracts, and nobody wrote a contract by hand."""
+"""The real base: it loads, its settings agree with the contracts, and nobody wrote a contract by hand."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from verl_rocm.facts.releases import HERE, known, release
 
 def test_it_loads_and_every_page_of_it_has_content() -> None:
     facts = load()
-    assert facts.gpus and facts.knobs and facts.issues
-    assert {knob.where for knob in facts.knobs.values()} >= {"verl", "vllm", "env"}
+    assert facts.gpus and facts.settings and facts.issues
+    assert {setting.where for setting in facts.settings.values()} >= {"verl", "vllm", "env"}
 
 
-def test_knobs_agree_with_the_contracts() -> None:
+def test_settings_agree_with_the_contracts() -> None:
     assert list(disagreements(load())) == []
 
 
 def test_the_command_prints_every_fault(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def broken(_: object) -> None:
-        raise FactsError("verl_rocm/facts/knobs/x.toml: knob 'a': wrong; mend it")
+        raise FactsError("verl_rocm/facts/settings/x.toml: setting 'a': wrong; mend it")
 
     assert command.main() == 0
-    assert f"{len(load().knobs)} knobs, {len(load().issues)} known issues" in capsys.readouterr().out
+    assert f"{len(load().settings)} settings, {len(load().issues)} known issues" in capsys.readouterr().out
     monkeypatch.setattr(command, "read", broken)
     assert command.main() == 2
-    assert capsys.readouterr().err == "verl_rocm/facts/knobs/x.toml: knob 'a': wrong; mend it\n"
+    assert capsys.readouterr().err == "verl_rocm/facts/settings/x.toml: setting 'a': wrong; mend it\n"
 
 
 @pytest.mark.parametrize("project", ["vllm", "verl"])

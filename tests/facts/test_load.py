@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.facts.base import GPU, ISSUE, KNOB, OTHER, write
+from tests.facts.base import GPU, ISSUE, OTHER, SETTING, write
 from verl_rocm.facts.agree import disagreements
 from verl_rocm.facts.base import FactsError
 from verl_rocm.facts.checks import known_archs
@@ -15,17 +15,17 @@ from verl_rocm.facts.load import load, read
 
 
 def test_a_sound_base_loads(tmp_path: Path) -> None:
-    facts = load(write(tmp_path, issues=f"{ISSUE}\n{OTHER.replace('value = 128', 'value = 512')}"))
+    facts = load(write(tmp_path, issues=f"{ISSUE}\n{OTHER.replace('= 128', '= 512')}"))
     assert facts.releases == {"vllm": ("0.1.0", "0.2.0", "0.3.0"), "verl": ("0.9.1",)}
     assert facts.goal == {"chunk-size": "sleep", "eager": "sleep", "full": "sleep", "crash": "sleep"}
-    knob = facts.knob("VLLM_CHUNK")
-    assert knob is facts.knobs["chunk-size"]
-    assert facts.knob("VLLM_NONE") is None
+    setting = facts.setting("VLLM_CHUNK")
+    assert setting is facts.settings["chunk-size"]
+    assert facts.setting("VLLM_NONE") is None
     assert known_archs(facts) == {"gfx942", "gfx950"}
     assert list(disagreements(facts, tmp_path)) == []
 
 
-IN_KNOB = "verl_rocm/facts/knobs/sleep.toml: knob 'chunk-size': "
+IN_SETTING = "verl_rocm/facts/settings/sleep.toml: setting 'chunk-size': "
 IN_ISSUE = "verl_rocm/facts/known_issues/sleep.toml: issue 'full': "
 IN_GPU = "verl_rocm/facts/gpus.toml: gpu 'MI300X': "
 
@@ -34,93 +34,103 @@ IN_GPU = "verl_rocm/facts/gpus.toml: gpu 'MI300X': "
     ("part", "old", "new", "says"),
     [
         (
-            "knobs",
+            "settings",
             '{type = "pr", repo = "vllm-project/vllm", number = 12695, state = "merged", read = 2026-11-01}',
             "",
-            IN_KNOB + "field 'evidence' needs at least 1; add what is missing",
+            IN_SETTING + "field 'evidence' needs at least 1; add what is missing",
         ),
         (
-            "knobs",
+            "settings",
             'unit = "MiB"',
             'units = "MiB"',
-            IN_KNOB + "unknown field 'units'; take it out or spell it as in verl_rocm/facts/README.md",
+            IN_SETTING + "unknown field 'units'; take it out or spell it as in verl_rocm/facts/README.md",
         ),
-        ("knobs", 'what = "Size of a chunk."\n', "", IN_KNOB + "field 'what' is missing; add it"),
-        ("knobs", 'type = "pr"', 'type = "hearsay"', IN_KNOB + "field 'evidence.0' has no known type; use one of"),
-        ("knobs", "number = 12695", "number = 12695, page = 2", IN_KNOB + "unknown field 'evidence.0.page'"),
-        ("knobs", 'where = "env"', 'where = "shell"', IN_KNOB + "field 'where' is 'shell'"),
+        ("settings", 'what = "Size of a chunk."\n', "", IN_SETTING + "field 'what' is missing; add it"),
         (
-            "knobs",
+            "settings",
+            'type = "pr"',
+            'type = "hearsay"',
+            IN_SETTING + "field 'evidence.0' has no known type; use one of",
+        ),
+        ("settings", "number = 12695", "number = 12695, page = 2", IN_SETTING + "unknown field 'evidence.0.page'"),
+        ("settings", 'where = "env"', 'where = "shell"', IN_SETTING + "field 'where' is 'shell'"),
+        (
+            "settings",
             '"VLLM_CHUNK"',
             '"VLLM_CHUNK=1"',
-            IN_KNOB + "'VLLM_CHUNK=1' cannot be typed where='env'; write the bare name",
+            IN_SETTING + "'VLLM_CHUNK=1' cannot be typed where='env'; write the bare name",
         ),
-        ("knobs", 'kind = "int"', 'kind = "enum"', IN_KNOB + "kind 'enum' needs choices"),
+        ("settings", 'kind = "int"', 'kind = "enum"', IN_SETTING + "kind 'enum' needs choices"),
         (
-            "knobs",
+            "settings",
             'merged", read = 2026-11-01',
             'merged", read = 2999-01-01',
-            IN_KNOB + "evidence.0.read: 2999-01-01 lies in the future",
+            IN_SETTING + "evidence.0.read: 2999-01-01 lies in the future",
         ),
-        ("knobs", ">=0.2", ">=2,<1", IN_KNOB + "versions.vllm: no version can satisfy '>=2,<1'; correct the bounds"),
-        ("knobs", ">=0.2", "", IN_KNOB + "versions.vllm: the version range is empty text"),
-        ("knobs", ">=0.2", "since 0.2", IN_KNOB + "versions.vllm: 'since 0.2' is no version range"),
-        ("knobs", ">=0.2", ">=0.4", IN_KNOB + "versions: no known vllm release lies in '>=0.4'"),
         (
-            "knobs",
+            "settings",
+            ">=0.2",
+            ">=2,<1",
+            IN_SETTING + "versions.vllm: no version can satisfy '>=2,<1'; correct the bounds",
+        ),
+        ("settings", ">=0.2", "", IN_SETTING + "versions.vllm: the version range is empty text"),
+        ("settings", ">=0.2", "since 0.2", IN_SETTING + "versions.vllm: 'since 0.2' is no version range"),
+        ("settings", ">=0.2", ">=0.4", IN_SETTING + "versions: no known vllm release lies in '>=0.4'"),
+        (
+            "settings",
             'vllm = ">=0.2"',
             'vllm = ">=0.2", archs = ["gfx1"]',
-            IN_KNOB + "versions: arch 'gfx1' is in gpus.toml no more",
+            IN_SETTING + "versions: arch 'gfx1' is in gpus.toml no more",
         ),
         (
-            "knobs",
+            "settings",
             '["full"]',
             '["fulll"]',
-            "verl_rocm/facts/knobs/sleep.toml: 'chunk-size': see names 'fulll', which is no entry",
+            "verl_rocm/facts/settings/sleep.toml: 'chunk-size': see names 'fulll', which is no entry",
         ),
         (
-            "knobs",
+            "settings",
             'id = "eager"',
             'id = "chunk-size"',
-            IN_KNOB + "id is taken in verl_rocm/facts/knobs/sleep.toml; choose another",
+            IN_SETTING + "id is taken in verl_rocm/facts/settings/sleep.toml; choose another",
         ),
         (
-            "knobs",
+            "settings",
             'enforce_eager"\nwhere = "vllm"',
             'VLLM_CHUNK"\nwhere = "env"',
-            "verl_rocm/facts/knobs/sleep.toml: knob 'eager': VLLM_CHUNK is knob 'chunk-size' already; merge the two",
+            "verl_rocm/facts/settings/sleep.toml: setting 'eager': VLLM_CHUNK is setting 'chunk-size' already; merge the two",
         ),
         (
-            "knobs",
+            "settings",
             'set_by = "vllm"}]\nadvice',
             'set_by = "vllm"}, {value = 1, set_by = "vllm"}]\nadvice',
-            IN_KNOB + "defaults 256 and 1 of vllm hold on the same versions; limit them",
+            IN_SETTING + "defaults 256 and 1 of vllm hold on the same versions; limit them",
         ),
         (
-            "knobs",
+            "settings",
             "advice = [",
             'advice = [{value = 1, for_whom = "large models", why = "No."}, ',
-            IN_KNOB + "advices 1 and 512 for 'large models' hold on the same versions",
+            IN_SETTING + "advices 1 and 512 for 'large models' hold on the same versions",
         ),
         (
-            "knobs",
+            "settings",
             "checked = 2026-11-01\nsee",
             'conflict = {positions = [{value = 1, who = "A", evidence = []}], decides = "x"}\nchecked = 2026-11-01\nsee',
-            IN_KNOB + "field 'conflict.positions",
+            IN_SETTING + "field 'conflict.positions",
         ),
         (
-            "knobs",
-            "[[knob]]",
-            "[[knobs]]",
-            "verl_rocm/facts/knobs/sleep.toml: unknown table knobs; this file holds only [[knob]]",
+            "settings",
+            "[[setting]]",
+            "[[settings]]",
+            "verl_rocm/facts/settings/sleep.toml: unknown table settings; this file holds only [[setting]]",
         ),
-        ("knobs", 'id = "chunk-size"', "id = ", "verl_rocm/facts/knobs/sleep.toml: no valid TOML: "),
-        ("issues", "errors = [", "error = [", IN_ISSUE + "unknown field 'error'"),
+        ("settings", 'id = "chunk-size"', "id = ", "verl_rocm/facts/settings/sleep.toml: no valid TOML: "),
+        ("issues", "symptoms = [", "errors = [", IN_ISSUE + "unknown field 'errors'"),
         (
             "issues",
             'id = "full"',
             'id = "eager"',
-            "verl_rocm/facts/known_issues/sleep.toml: issue 'eager': id is taken in verl_rocm/facts/knobs/sleep.toml",
+            "verl_rocm/facts/known_issues/sleep.toml: issue 'eager': id is taken in verl_rocm/facts/settings/sleep.toml",
         ),
         (
             "issues",
@@ -134,33 +144,50 @@ IN_GPU = "verl_rocm/facts/gpus.toml: gpu 'MI300X': "
             "evidence = []",
             IN_ISSUE + "field 'evidence' needs at least 1",
         ),
-        ("issues", ", value = 512", "", IN_ISSUE + "fixes.0: setting and value go together; write both or none"),
         (
             "issues",
-            'setting = "VLLM_CHUNK"',
-            'setting = "VLLM_CHUNKS"',
-            IN_ISSUE + "fix sets 'VLLM_CHUNKS', which is no knob",
+            "{sleep = true}",
+            "{asleep = true}",
+            IN_ISSUE + "unknown field 'applies_when.asleep'; take it out or spell it as in verl_rocm/facts/README.md",
         ),
         (
             "issues",
-            'gone = [{vllm = ">=0.3"}]',
-            'gone = [{vllm = ">=0.2"}]',
-            IN_ISSUE + "versions and gone overlap in vllm (>=0.2,<0.3 and >=0.2)",
+            "{sleep = true}",
+            '{settings = {max_num_seqs = ">many"}}',
+            IN_ISSUE + "applies_when.settings.max_num_seqs.",
         ),
-        ("issues", 'gone = [{vllm = ">=0.3"}]', "gone = [{}]", IN_ISSUE + "gone names no version"),
+        (
+            "issues",
+            "{sleep = true}",
+            "{any_of = [{sleep = true}]}",
+            IN_ISSUE + "applies_when: any_of needs two or more parts, none of them empty; add",
+        ),
+        (
+            "issues",
+            "{VLLM_CHUNK = 512}",
+            "{VLLM_CHUNKS = 512}",
+            IN_ISSUE + "fix sets 'VLLM_CHUNKS', which is no setting",
+        ),
+        (
+            "issues",
+            'fixed_in = [{vllm = ">=0.3"}]',
+            'fixed_in = [{vllm = ">=0.2"}]',
+            IN_ISSUE + "versions and fixed_in overlap in vllm (>=0.2,<0.3 and >=0.2)",
+        ),
+        ("issues", 'fixed_in = [{vllm = ">=0.3"}]', "fixed_in = [{}]", IN_ISSUE + "fixed_in names no version"),
         ("issues", ">=0.2,<0.3", ">=0.2.1,<0.3", IN_ISSUE + "versions: no known vllm release lies in '>=0.2.1,<0.3'"),
         (
             "issues",
             "confidence =",
-            'against = [{id = "nobody", decides = "x"}]\nconfidence =',
-            IN_ISSUE + "against names 'nobody', which is no issue",
+            'conflicts_with = [{id = "nobody", decides = "x"}]\nconfidence =',
+            IN_ISSUE + "conflicts_with names 'nobody', which is no issue",
         ),
         ("gpus", "memory_gib = 192", "memory = 192", IN_GPU + "field 'memory_gib' is missing"),
         ("gpus", 'fp8 = "e4m3fnuz"', 'fp8 = "e4m3"', IN_GPU + "field 'fp8' is 'e4m3'"),
     ],
 )
 def test_a_planted_fault_stops_the_load(tmp_path: Path, part: str, old: str, new: str, says: str) -> None:
-    text = {"knobs": KNOB, "issues": ISSUE, "gpus": GPU}[part]
+    text = {"settings": SETTING, "issues": ISSUE, "gpus": GPU}[part]
     assert old in text
     with pytest.raises(FactsError) as caught:
         load(write(tmp_path, **{part: text.replace(old, new, 1)}))
@@ -172,7 +199,7 @@ def test_a_planted_fault_stops_the_load(tmp_path: Path, part: str, old: str, new
 
 CONTRADICTION = (
     "verl_rocm/facts/known_issues/sleep.toml: issue 'crash': sets VLLM_CHUNK to 128, but 'full' (verl_rocm/facts/known_issues/sleep.toml) "
-    "sets it to 512 on the same versions; limit the versions, or add against = [{id = 'full', decides = ...}]"
+    "sets it to 512 on the same versions; limit the versions, or add conflicts_with = [{id = 'full', decides = ...}]"
 )
 
 
@@ -182,7 +209,7 @@ CONTRADICTION = (
         (("", ""), False),
         ((">=0.2,<0.3", ">=0.1,<0.2"), True),
         (('["gfx942"]', '["gfx950"]'), True),
-        (("confidence =", 'against = [{id = "full", decides = "size of the model"}]\nconfidence ='), True),
+        (("confidence =", 'conflicts_with = [{id = "full", decides = "size of the model"}]\nconfidence ='), True),
     ],
     ids=["same versions and archs", "other versions", "other archs", "said what decides"],
 )
@@ -198,10 +225,10 @@ def test_issues_that_contradict_each_other(tmp_path: Path, change: tuple[str, st
 
 def test_a_file_must_be_named_for_a_goal(tmp_path: Path) -> None:
     folder = write(tmp_path)
-    (folder / "knobs" / "sleep.toml").rename(folder / "knobs" / "slumber.toml")
+    (folder / "settings" / "sleep.toml").rename(folder / "settings" / "slumber.toml")
     with pytest.raises(
         FactsError,
-        match=r"^verl_rocm/facts/knobs/slumber.toml: no goal has this name; rename the file to one of sleep, ",
+        match=r"^verl_rocm/facts/settings/slumber.toml: no goal has this name; rename the file to one of sleep, ",
     ):
         load(folder)
 
@@ -231,9 +258,9 @@ def test_a_file_must_be_named_for_a_goal(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_knob_that_disagrees_with_the_contracts(tmp_path: Path, old: str, new: str, says: str) -> None:
-    assert old in KNOB
-    facts = read(write(tmp_path, knobs=KNOB.replace(old, new, 1)))
+def test_a_setting_that_disagrees_with_the_contracts(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in SETTING
+    facts = read(write(tmp_path, settings=SETTING.replace(old, new, 1)))
     found = list(disagreements(facts, tmp_path))
     assert len(found) == 1
     assert says in found[0]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verl_rocm.facts.schema import Issue, Knob
+from verl_rocm.facts.schema import Issue
 from verl_rocm.facts.versions import Versions, contains, empty
 
 ODD = "0.22.1rc1.dev5+g18d87a87d.rocm714"
@@ -90,16 +90,17 @@ def test_releases_in_a_range() -> None:
 ISSUE = {
     "id": "a",
     "title": "t",
-    "symptom": "s",
-    "sees": "s",
+    "group": "s",
+    "description": "s",
     "cause": "c",
-    "tell": "t",
+    "diagnosis": "t",
+    "applies_when": {},
     "fixes": [{"text": "f"}],
     "confidence": "reported",
     "evidence": [{"type": "issue", "repo": "a/b", "number": 1, "read": "2026-11-01"}],
     "checked": "2026-11-01",
     "versions": {"vllm": "<0.25.1"},
-    "gone": [{"vllm": ">=0.25.1"}, {"rocm": ">=7.14"}],
+    "fixed_in": [{"vllm": ">=0.25.1"}, {"rocm": ">=7.14"}],
 }
 
 
@@ -112,34 +113,5 @@ ISSUE = {
         ({"vllm": "0.24.0"}, None),
     ],
 )
-def test_an_issue_ends_with_any_of_gone(installed: dict[str, str | None], says: bool | None) -> None:
-    assert Issue.model_validate(ISSUE).holds(installed) is says
-
-
-@pytest.mark.parametrize(
-    ("where", "name", "value", "line"),
-    [
-        ("env", "HSA_X", 1, "export HSA_X=1"),
-        ("env", "NCCL_IB_HCA", "mlx5_0:1,mlx5_1:1", "export NCCL_IB_HCA=mlx5_0:1,mlx5_1:1"),
-        ("env", "X", "a b", "export X='a b'"),
-        ("verl", "rollout.cudagraph_capture_sizes", [1, 2, 4], "rollout.cudagraph_capture_sizes=[1,2,4]"),
-        ("verl", "rollout.free_cache_engine", False, "rollout.free_cache_engine=False"),
-        ("vllm", "dtype", "bfloat16", "dtype='bfloat16'"),
-        ("host", "NUMA balancing", "sudo sysctl kernel.numa_balancing=0", "sudo sysctl kernel.numa_balancing=0"),
-    ],
-)
-def test_the_line_to_paste(where: str, name: str, value: object, line: str) -> None:
-    knob = Knob.model_validate(
-        {
-            "id": "a",
-            "name": name,
-            "where": where,
-            "read_by": "x",
-            "what": "w",
-            "kind": "str",
-            "checked": "2026-11-01",
-            "default": [{"value": "unset", "set_by": "nobody"}],
-            "evidence": ISSUE["evidence"],
-        }
-    )
-    assert knob.paste(value) == line  # type: ignore[arg-type]
+def test_an_issue_ends_with_any_of_its_fixes(installed: dict[str, str | None], says: bool | None) -> None:
+    assert Issue.model_validate(ISSUE).affects(installed) is says

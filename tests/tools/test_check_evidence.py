@@ -37,8 +37,8 @@ def test_evidence_of_advice_and_conflicts_is_compared_too(tmp_path: Path) -> Non
     )
     page = '{type = "page", url = "https://x.test/", read = 2026-11-01}'
     sides = f'{{value = 1, who = "A", evidence = [{cited}]}}, {{value = 2, who = "B", evidence = [{page}]}}'
-    knobs = f"""\
-[[knob]]
+    settings = f"""\
+[[setting]]
 id = "a"
 name = "VLLM_CHUNK"
 where = "env"
@@ -51,6 +51,6 @@ conflict = {{positions = [{sides}], decides = "x"}}
 evidence = [{cited}]
 checked = 2026-11-01
 """
-    facts = read(write(tmp_path, knobs=knobs))
+    facts = read(write(tmp_path, settings=settings))
     assert len(check_evidence.cited(facts)["vllm", "0.3.0"]) == 3
     assert check_evidence.cited(facts, ["b"]) == {}

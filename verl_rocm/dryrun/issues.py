@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verl_rocm.facts.base import Facts
-from verl_rocm.facts.schema import Fix, Issue, Knob, Use, Value
+from verl_rocm.facts.schema import Fix, Issue, Setting, Use, Value
 from verl_rocm.paste import KWARGS
 
 from .findings import Result
@@ -49,31 +49,31 @@ class Match:
     fixes: tuple[str, ...]
 
 
-def paste(knob: Knob | None, fix: Fix) -> str:
+def paste(setting: Setting | None, fix: Fix) -> str:
     """A fix as an override to paste, or its text where no override does it."""
-    if knob is None or fix.value is None:
+    if setting is None or fix.value is None:
         return fix.text
     shown = "[" + ",".join(map(str, fix.value)) + "]" if isinstance(fix.value, list) else str(fix.value)
-    match knob.where:
+    match setting.where:
         case "verl":
-            return f"++{knob.name}={shown}" if not isinstance(fix.value, list) else f"'++{knob.name}={shown}'"
+            return f"++{setting.name}={shown}" if not isinstance(fix.value, list) else f"'++{setting.name}={shown}'"
         case "vllm":
-            return f"++{KWARGS}.{knob.name}={shown}"
+            return f"++{KWARGS}.{setting.name}={shown}"
         case "compilation_config":
-            return f"++{KWARGS}.compilation_config.{knob.name}={shown}"
+            return f"++{KWARGS}.compilation_config.{setting.name}={shown}"
         case "env" if shown != "unset":
-            return f"+ray_kwargs.ray_init.runtime_env.env_vars.{knob.name}='\"{shown}\"'"
+            return f"+ray_kwargs.ray_init.runtime_env.env_vars.{setting.name}='\"{shown}\"'"
     return fix.text
 
 
-def _set(knob: Knob | None, value: Value | None, result: Result) -> bool:
+def _set(setting: Setting | None, value: Value | None, result: Result) -> bool:
     """Whether the job already has that value of a setting."""
-    if knob is None or value is None:
+    if setting is None or value is None:
         return False
-    name = knob.name.rpartition(".")[2]
+    name = setting.name.rpartition(".")[2]
     have: Any
-    if knob.where == "env":
-        have = result["environment"].get(knob.name)
+    if setting.where == "env":
+        have = result["environment"].get(setting.name)
     elif name == "cudagraph_capture_sizes":
         have = result["graphs"]["sizes"]
         return bool(have) and len(have) <= len(value) if isinstance(value, list) else False
@@ -96,9 +96,9 @@ def match(facts: Facts, result: Result, versions: dict[str, str | None]) -> list
         holds = issue.holds(installed)
         if holds is False:
             continue
-        avoided = any(_set(facts.knob(fix.setting), fix.value, result) for fix in issue.fixes if fix.setting)
+        avoided = any(_set(facts.setting(fix.setting), fix.value, result) for fix in issue.fixes if fix.setting)
         state = "avoided" if avoided else "awaits" if holds else "unknown"
-        fixes = tuple(paste(facts.knob(fix.setting) if fix.setting else None, fix) for fix in issue.fixes)
+        fixes = tuple(paste(facts.setting(fix.setting) if fix.setting else None, fix) for fix in issue.fixes)
         found.append(Match(issue, state, fixes))
     order = {"awaits": 0, "unknown": 1, "avoided": 2}
     return sorted(found, key=lambda made: (order[made.state], made.issue.id))

@@ -51,7 +51,7 @@ def known_fix(facts: Facts, message: str) -> str:
         texts = [re.sub(r"^\w+(Error|Exception): ", "", error) for error in issue.errors]
         if any(len(text) > 20 and text in message for text in texts):
             fix = issue.fixes[0]
-            pasted = paste(facts.knob(fix.setting), fix) if fix.setting else ""
+            pasted = paste(facts.setting(fix.setting), fix) if fix.setting else ""
             return " ".join(filter(None, (fix.text, pasted, f"({issue.id})")))
     return ""
 

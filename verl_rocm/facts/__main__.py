@@ -23,13 +23,13 @@ def main() -> int:
     if found:
         print("\n".join(found), file=sys.stderr)
         return 2
-    entries: list[Entry] = [*facts.knobs.values(), *facts.issues.values()]
+    entries: list[Entry] = [*facts.settings.values(), *facts.issues.values()]
     evidence = Counter(e.type for entry in entries for e in entry.evidence)
     print(f"{len(facts.gpus)} GPUs, {len(facts.images)} images")
-    print(f"{len(facts.knobs)} knobs, {len(facts.issues)} known issues")
+    print(f"{len(facts.settings)} settings, {len(facts.issues)} known issues")
     print(", ".join(f"{len(v)} {project} releases" for project, v in facts.releases.items()))
     print("evidence: " + ", ".join(f"{n} {kind}" for kind, n in evidence.most_common()))
-    print(f"conflicts between sources: {sum(k.conflict is not None for k in facts.knobs.values())}")
+    print(f"conflicts between sources: {sum(k.conflict is not None for k in facts.settings.values())}")
     return 0
 
 

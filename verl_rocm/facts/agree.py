@@ -1,4 +1,4 @@
-"""Whether the hand-written knobs agree with the release contracts: the name exists, the default is the stated one."""
+"""Whether the hand-written settings agree with the release contracts: names exist, defaults are the stated ones."""
 
 from __future__ import annotations
 
@@ -9,59 +9,59 @@ from typing import Any
 
 from .base import Facts
 from .releases import HERE, Entry, Release, release
-from .schema import Default, Knob
+from .schema import Default, Setting
 
 PROJECT = {"vllm": "vllm", "compilation_config": "vllm", "verl": "verl"}
 SAME = {"true": "1", "false": "0", "none": "unset", "null": "unset", "": "unset"}
 
 
 def disagreements(facts: Facts, folder: Path = HERE) -> Iterator[str]:
-    """One line for each knob and fault, with what to do."""
-    for knob in facts.knobs.values():
-        reader = knob.read_by.split()[0]  # "vllm setup.py"
-        project = PROJECT.get(knob.where) or (reader if knob.where == "env" else "")
+    """One line for each setting and fault, with what to do."""
+    for setting in facts.settings.values():
+        reader = setting.read_by.split()[0]  # "vllm setup.py"
+        project = PROJECT.get(setting.where) or (reader if setting.where == "env" else "")
         if reader == "nobody":
-            found = _read_after_all(knob, facts, folder)
+            found = _read_after_all(setting, facts, folder)
         elif project in facts.releases:
-            found = _of_knob(knob, project, {v: release(project, v, folder) for v in facts.releases[project]})
+            found = _of_setting(setting, project, {v: release(project, v, folder) for v in facts.releases[project]})
         else:
             continue
-        yield from (f"{facts.file[knob.id]}: knob {knob.id!r}: {fault}" for fault in found)
+        yield from (f"{facts.file[setting.id]}: setting {setting.id!r}: {fault}" for fault in found)
 
 
-def _read_after_all(knob: Knob, facts: Facts, folder: Path) -> Iterator[str]:
+def _read_after_all(setting: Setting, facts: Facts, folder: Path) -> Iterator[str]:
     for project, known in facts.releases.items():
-        for version in knob.versions.releases(project, known):
-            if release(project, version, folder).reads(knob.name):
+        for version in setting.versions.releases(project, known):
+            if release(project, version, folder).reads(setting.name):
                 yield f"read_by is nobody, but {project} {version} reads it; correct read_by or limit versions"
                 break
 
 
-def entry_of(knob: Knob, contract: Release) -> Entry | None:
-    """The contract's entry for a knob; None if the release does not have it, an empty one if that cannot be told."""
-    match knob.where:
+def entry_of(setting: Setting, contract: Release) -> Entry | None:
+    """The contract's entry for a setting; None if the release does not have it, an empty one if that cannot be told."""
+    match setting.where:
         case "vllm":
-            return contract.engine_argument(knob.name)
+            return contract.engine_argument(setting.name)
         case "compilation_config":
-            return contract.section("compilation_config").get(knob.name.partition(".")[0])
+            return contract.section("compilation_config").get(setting.name.partition(".")[0])
         case "verl":
-            if "." in knob.name and ".engine_kwargs." in knob.name:
+            if "." in setting.name and ".engine_kwargs." in setting.name:
                 return {}
-            return contract.override(knob.name)
-    reads = contract.reads(knob.name)
-    return {} if reads is None else contract.section("env")[knob.name] if reads else None
+            return contract.override(setting.name)
+    reads = contract.reads(setting.name)
+    return {} if reads is None else contract.section("env")[setting.name] if reads else None
 
 
-def _of_knob(knob: Knob, project: str, contracts: dict[str, Release]) -> Iterator[str]:
-    having = [v for v, c in contracts.items() if entry_of(knob, c) is not None]
-    claimed = knob.versions.releases(project, contracts)
+def _of_setting(setting: Setting, project: str, contracts: dict[str, Release]) -> Iterator[str]:
+    having = [v for v, c in contracts.items() if entry_of(setting, c) is not None]
+    claimed = setting.versions.releases(project, contracts)
     missing = [v for v in claimed if v not in having]
     if missing:
         span = f"it is in {having[0]} to {having[-1]}" if having else "no stored release has it"
-        yield f"{project} {', '.join(missing[:4])} has no {knob.name}; {span}, correct versions.{project}"
+        yield f"{project} {', '.join(missing[:4])} has no {setting.name}; {span}, correct versions.{project}"
         return
-    for default in knob.default:
-        found = ((v, _differs(knob, default, contracts[v])) for v in default.versions.releases(project, claimed))
+    for default in setting.default:
+        found = ((v, _differs(setting, default, contracts[v])) for v in default.versions.releases(project, claimed))
         wrong = [(v, said) for v, said in found if said is not None]
         if wrong:
             more = f" and {len(wrong) - 1} more releases differ" if len(wrong) > 1 else ""
@@ -71,7 +71,7 @@ def _of_knob(knob: Knob, project: str, contracts: dict[str, Release]) -> Iterato
             )
 
 
-def _differs(knob: Knob, default: Default, contract: Release) -> Any:
+def _differs(setting: Setting, default: Default, contract: Release) -> Any:
     """What the contract says instead; None where it agrees or cannot say.
 
     It cannot say where the value is an expression, is set by somebody else, is left open until the engine starts, or
@@ -79,11 +79,11 @@ def _differs(knob: Knob, default: Default, contract: Release) -> Any:
     """
     if isinstance(default.value, str) and " " in default.value:
         return None
-    entry = entry_of(knob, contract) or {}
+    entry = entry_of(setting, contract) or {}
     who = default.set_by.split()[0]
     in_class = who == "verl" and default.set_by.endswith("Config") and "dataclass" in entry
     said = entry.get("dataclass" if in_class else "default")
-    if knob.name == "cudagraph_mode":  # its field is None; VllmConfig fills it in
+    if setting.name == "cudagraph_mode":  # its field is None; VllmConfig fills it in
         said = contract.stated("graphs", "default_mode")
     if who != contract.project or said is None or (isinstance(said, str) and re.search(r"\$\{|\(|\?\?\?", said)):
         return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .conditions import ALLOCATOR
 from .releases import HERE
-from .schema import Gpu, Image, Issue, Knob
+from .schema import Gpu, Image, Issue, Setting, Where
 
 
 class FactsError(Exception):
@@ -15,10 +16,10 @@ class FactsError(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything known. Images, knobs and issues by id; ``goal`` and ``file`` by id of either; releases by project."""
+    """Everything known, by id; ``goal`` and ``file`` by id of a setting or issue, releases by project."""
 
     gpus: dict[str, Gpu]
-    knobs: dict[str, Knob]
+    settings: dict[str, Setting]
     issues: dict[str, Issue]
     goal: dict[str, str]
     file: dict[str, str]
@@ -26,6 +27,18 @@ class Facts:
     releases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     folder: Path = HERE
 
-    def knob(self, name: str) -> Knob | None:
-        """The knob of that name as typed, such as ``VLLM_ROCM_USE_AITER``."""
-        return next((k for k in self.knobs.values() if k.name == name), None)
+    def setting(self, name: str) -> Setting | None:
+        """The setting of that name as typed, such as ``VLLM_ROCM_USE_AITER``."""
+        return next((entry for entry in self.settings.values() if entry.name == name), None)
+
+    def place(self, name: str) -> Where | None:
+        """Where a name is set; None if nobody knows it.
+
+        Beside the settings: what verl hands on under ``engine_kwargs``, and variables that a known issue looks at.
+        """
+        if entry := self.setting(name):
+            return entry.where
+        if ".engine_kwargs." in name:
+            return "verl"
+        variables = {v for issue in self.issues.values() for v in issue.applies_when.variables()} | {*ALLOCATOR}
+        return "env" if name in variables else None

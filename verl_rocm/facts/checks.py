@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import combinations
 
 from .base import Facts, FactsError
 from .releases import release
-from .schema import Entry, Fix, Issue, Knob
+from .schema import Entry, Issue, Setting
 from .versions import COMPONENTS, Versions, contains, empty
 
 
@@ -20,15 +20,15 @@ def check(facts: Facts) -> None:
 def faults(facts: Facts) -> Iterator[str]:
     """All faults, one line each."""
     settings: dict[tuple[str, str], str] = {}
-    for knob in facts.knobs.values():
-        where = f"{facts.file[knob.id]}: knob {knob.id!r}"
-        if other := settings.get((knob.where, knob.name)):
-            yield f"{where}: {knob.name} is knob {other!r} already; merge the two"
-        settings[knob.where, knob.name] = knob.id
-        yield from (f"{where}: {fault}" for fault in _of_knob(facts, knob))
+    for setting in facts.settings.values():
+        where = f"{facts.file[setting.id]}: setting {setting.id!r}"
+        if other := settings.get((setting.where, setting.name)):
+            yield f"{where}: {setting.name} is setting {other!r} already; merge the two"
+        settings[setting.where, setting.name] = setting.id
+        yield from (f"{where}: {fault}" for fault in _of_setting(facts, setting))
     for issue in facts.issues.values():
         yield from (f"{facts.file[issue.id]}: issue {issue.id!r}: {f}" for f in _of_issue(facts, issue))
-    entries: list[Entry] = [*facts.knobs.values(), *facts.issues.values()]
+    entries: list[Entry] = [*facts.settings.values(), *facts.issues.values()]
     for entry in entries:
         for other in entry.see:
             if other not in facts.file:
@@ -54,15 +54,15 @@ def _of_images(facts: Facts) -> Iterator[str]:
                 yield f"{where}: names {issue!r}, which is no known issue; correct the id"
 
 
-def _of_knob(facts: Facts, knob: Knob) -> Iterator[str]:
-    for field, part in [("versions", knob.versions), *(("default", d.versions) for d in knob.default)]:
+def _of_setting(facts: Facts, setting: Setting) -> Iterator[str]:
+    for field, part in [("versions", setting.versions), *(("default", d.versions) for d in setting.default)]:
         yield from _ranges(facts, field, part)
-    for advice in knob.advice:
+    for advice in setting.advice:
         yield from _ranges(facts, "advice", advice.versions)
-    for one, two in combinations(knob.default, 2):
+    for one, two in combinations(setting.default, 2):
         if one.set_by == two.set_by and one.value != two.value and _overlap(facts, one.versions, two.versions):
             yield f"defaults {one.value!r} and {two.value!r} of {one.set_by} hold on the same versions; limit them"
-    for first, second in combinations(knob.advice, 2):
+    for first, second in combinations(setting.advice, 2):
         same = first.for_whom == second.for_whom and first.value != second.value
         if same and _overlap(facts, first.versions, second.versions):
             yield (
@@ -73,21 +73,21 @@ def _of_knob(facts: Facts, knob: Knob) -> Iterator[str]:
 
 def _of_issue(facts: Facts, issue: Issue) -> Iterator[str]:
     yield from _ranges(facts, "versions", issue.versions)
-    for gone in issue.gone:
-        if not gone.ranges() and not gone.archs:
-            yield "gone names no version; write which release ends it, or leave gone out"
-        for component, spec in gone.ranges().items():
+    for fixed in issue.fixed_in:
+        if not fixed.ranges() and not fixed.archs:
+            yield "fixed_in names no version; write which release ends it, or leave it out"
+        for component, spec in fixed.ranges().items():
             affected = getattr(issue.versions, component)
-            alone = len(gone.ranges()) == 1 and not gone.archs  # with two conditions each may hold while affected
+            alone = len(fixed.ranges()) == 1 and not fixed.archs  # with two conditions each may hold while affected
             if alone and affected and _common(facts, component, affected, spec):
-                yield f"versions and gone overlap in {component} ({affected} and {spec}); part them"
-    names = {k.name for k in facts.knobs.values()}
+                yield f"versions and fixed_in overlap in {component} ({affected} and {spec}); part them"
     for fix in issue.fixes:
-        if fix.setting is not None and fix.setting not in names:
-            yield f"fix sets {fix.setting!r}, which is no knob; add the knob or correct the name"
-    for against in issue.against:
-        if against.id not in facts.issues:
-            yield f"against names {against.id!r}, which is no issue; correct the id"
+        for name in fix.settings:
+            if facts.place(name) is None:
+                yield f"fix sets {name!r}, which is no setting; add the setting or correct the name"
+    for conflict in issue.conflicts_with:
+        if conflict.id not in facts.issues:
+            yield f"conflicts_with names {conflict.id!r}, which is no issue; correct the id"
 
 
 def _ranges(facts: Facts, field: str, versions: Versions) -> Iterator[str]:
@@ -119,22 +119,39 @@ def _disjoint(facts: Facts, component: str, one: Versions, two: Versions) -> boo
 
 
 def _contradictions(facts: Facts) -> Iterator[str]:
-    """Pairs of issues whose fixes give one setting two values on the same versions, unless one says what decides."""
+    """Pairs of issues on the same versions whose fixes exclude each other, unless one says what decides."""
     for one, two in combinations(facts.issues.values(), 2):
-        decided = two.id in {a.id for a in one.against} or one.id in {a.id for a in two.against}
-        opposites = [] if decided else list(_opposites(one.fixes, two.fixes))
-        if not opposites or not _overlap(facts, one.versions, two.versions):
+        decided = two.id in {c.id for c in one.conflicts_with} or one.id in {c.id for c in two.conflicts_with}
+        if decided or not _overlap(facts, one.versions, two.versions):
             continue
-        for mine, yours in opposites:
+        for fault in (*_opposite_settings(facts, one, two), *_opposite_upgrades(facts, one, two)):
             yield (
-                f"{facts.file[two.id]}: issue {two.id!r}: sets {yours.setting} to {yours.value!r}, but {one.id!r} "
-                f"({facts.file[one.id]}) sets it to {mine.value!r} on the same versions; limit the versions, or add "
-                f"against = [{{id = {one.id!r}, decides = ...}}]"
+                f"{facts.file[two.id]}: issue {two.id!r}: {fault} on the same versions; limit the versions, or add "
+                f"conflicts_with = [{{id = {one.id!r}, decides = ...}}]"
             )
 
 
-def _opposites(ours: Iterable[Fix], theirs: Iterable[Fix]) -> Iterator[tuple[Fix, Fix]]:
-    for mine in ours:
-        for yours in theirs:
-            if mine.setting and mine.setting == yours.setting and str(mine.value) != str(yours.value):
-                yield mine, yours
+def _opposite_settings(facts: Facts, one: Issue, two: Issue) -> Iterator[str]:
+    """One setting, two values; to unset a variable is a value too."""
+    values = {(name, str(value)) for fix in one.fixes for name, value in fix.settings.items()}
+    for fix in two.fixes:
+        for name, value in fix.settings.items():
+            others = sorted(text for other, text in values if other == name)
+            if others and str(value) not in others:
+                yield f"sets {name} to {value!r}, but {one.id!r} ({facts.file[one.id]}) sets it to {others[0]}"
+
+
+def _opposite_upgrades(facts: Facts, one: Issue, two: Issue) -> Iterator[str]:
+    """No release of a component is in a fix of both, though each names one."""
+    for component in COMPONENTS:
+        ours, theirs = _upgrades(one, component), _upgrades(two, component)
+        if ours and theirs and not any(_common(facts, component, mine, other) for mine in ours for other in theirs):
+            yield (
+                f"wants {component} {' or '.join(theirs)}, but {one.id!r} ({facts.file[one.id]}) "
+                f"wants {' or '.join(ours)}"
+            )
+
+
+def _upgrades(issue: Issue, component: str) -> list[str]:
+    specs = [getattr(fix.upgrade, component) for fix in issue.fixes if fix.upgrade is not None]
+    return [spec for spec in specs if spec is not None]

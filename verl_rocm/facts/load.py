@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from .base import Facts, FactsError
 from .checks import check
 from .releases import HERE, PROJECTS, known
-from .schema import Entry, Goal, Gpu, Image, Issue, Knob
+from .schema import Entry, Goal, Gpu, Image, Issue, Setting
 
 M = TypeVar("M", bound=BaseModel)
 GOALS: tuple[str, ...] = get_args(Goal)
@@ -64,7 +64,7 @@ def _entries(path: Path, shown: str, table: str, model: type[M], name: str) -> l
 
 def read(folder: Path) -> Facts:
     """Read all files below ``folder``, each entry by itself; ``checks.check`` compares entries with each other."""
-    knobs: dict[str, Knob] = {}
+    settings: dict[str, Setting] = {}
     issues: dict[str, Issue] = {}
     goal: dict[str, str] = {}
     file: dict[str, str] = {}
@@ -80,7 +80,7 @@ def read(folder: Path) -> Facts:
         if image.id in images:
             raise FactsError(f"verl_rocm/facts/images.toml: image {image.id!r}: listed twice; keep one")
         images[image.id] = image
-    parts: list[tuple[str, str, type[Entry]]] = [("knobs", "knob", Knob), ("known_issues", "issue", Issue)]
+    parts: list[tuple[str, str, type[Entry]]] = [("settings", "setting", Setting), ("known_issues", "issue", Issue)]
     for part, table, model in parts:
         for path in sorted((folder / part).glob("*.toml")):
             shown = f"verl_rocm/facts/{part}/{path.name}"
@@ -90,12 +90,12 @@ def read(folder: Path) -> Facts:
                 if entry.id in file:
                     raise FactsError(f"{shown}: {table} {entry.id!r}: id is taken in {file[entry.id]}; choose another")
                 goal[entry.id], file[entry.id] = path.stem, shown
-                if isinstance(entry, Knob):
-                    knobs[entry.id] = entry
+                if isinstance(entry, Setting):
+                    settings[entry.id] = entry
                 elif isinstance(entry, Issue):
                     issues[entry.id] = entry
     stored = {project: known(project, folder) for project in PROJECTS}
-    return Facts(gpus, knobs, issues, goal, file, images, stored, folder)
+    return Facts(gpus, settings, issues, goal, file, images, stored, folder)
 
 
 @lru_cache(maxsize=4)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from .conditions import Conditions
 from .evidence import Day, Evidence, Positive, Proof, Record, Text
 from .versions import Versions
 
@@ -27,24 +28,6 @@ Goal = Literal[
     "build",
     "host",
     "observe",
-]
-# What a job uses; `no_recipe`: whether it meets the issue does not follow from its overrides.
-Use = Literal[
-    "graphs",
-    "sleep",
-    "sleep_pool",
-    "sleep_without_pool",
-    "parallel",
-    "several_nodes",
-    "custom_all_reduce_off",
-    "aiter",
-    "fp8",
-    "moe",
-    "hybrid_model",
-    "over_64_sequences",
-    "over_8192_tokens",
-    "nccl_checkpoint_engine",
-    "no_recipe",
 ]
 Confidence = Literal["confirmed", "reported", "unconfirmed"]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -76,7 +59,7 @@ class Default(Record):
 
 
 class Advice(Record):
-    """A recommended value, for whom and why. ``evidence`` adds to that of the knob."""
+    """A recommended value, for whom and why. ``evidence`` adds to that of the setting."""
 
     value: Value
     for_whom: Text
@@ -93,14 +76,14 @@ class Position(Record):
     evidence: Proof
 
 
-class Conflict(Record):
+class Dispute(Record):
     """Sources disagree: all positions, and what decides between them."""
 
     positions: Annotated[list[Position], Field(min_length=2)]
     decides: Text
 
     @model_validator(mode="after")
-    def _differ(self) -> Conflict:
+    def _differ(self) -> Dispute:
         if len({repr(p.value) for p in self.positions}) < 2:
             raise ValueError("all positions have the same value; a conflict needs two values")
         return self
@@ -133,7 +116,7 @@ class Image(Record):
     archs: Annotated[list[Annotated[str, StringConstraints(pattern=r"^gfx[0-9a-f]{3,4}$")]], Field(min_length=1)]
     sets: dict[str, Value] = Field(default_factory=dict)
     patches: tuple[Patch, ...] = ()
-    conflict: Conflict | None = None
+    conflict: Dispute | None = None
     unknown: tuple[Text, ...] = ()
     see: tuple[Identifier, ...] = ()
     evidence: Proof
@@ -148,7 +131,7 @@ class Image(Record):
 
 
 class Entry(Record):
-    """What knobs and issues share."""
+    """What settings and issues share."""
 
     id: Identifier
     confidence: Confidence
@@ -157,7 +140,7 @@ class Entry(Record):
     see: tuple[Identifier, ...] = ()
 
 
-class Knob(Entry):
+class Setting(Entry):
     """One setting."""
 
     name: Text
@@ -171,11 +154,11 @@ class Knob(Entry):
     default: Annotated[list[Default], Field(min_length=1)]
     advice: tuple[Advice, ...] = ()
     cost: str = ""
-    conflict: Conflict | None = None
+    conflict: Dispute | None = None
     confidence: Confidence = "confirmed"
 
     @model_validator(mode="after")
-    def _spelled(self) -> Knob:
+    def _spelled(self) -> Setting:
         pattern = {"env": r"[A-Za-z_]\w*", "verl": r"[\w.@]+", "vllm": r"\w+", "compilation_config": r"[\w.]+"}
         if not re.fullmatch(pattern.get(self.where, ".+"), self.name):
             raise ValueError(f"{self.name!r} cannot be typed where={self.where!r}; write the bare name")
@@ -183,32 +166,21 @@ class Knob(Entry):
             raise ValueError("kind 'enum' needs choices; list them or use kind 'str'")
         return self
 
-    def paste(self, value: Value) -> str:
-        """The line to paste for ``value``: an ``export`` line, a verl override or a keyword argument."""
-        if self.where == "env":
-            return f"export {self.name}={shlex.quote(str(value))}"
-        if self.where == "verl":
-            shown = str(value).replace(" ", "") if isinstance(value, list) else str(value)
-            return f"{self.name}={shown}"
-        return f"{self.name}={value!r}" if self.where in ("vllm", "compilation_config", "sglang") else str(value)
-
 
 class Fix(Record):
-    """One way out, best first in its list: a setting, an upgrade, or a plain instruction."""
+    """One way out, best first in its list: settings, a command, an upgrade, or a plain instruction.
+
+    ``settings`` are values by the name of a setting, ``unset`` for a variable to leave out; ``command`` is a line for
+    what no setting does.  ``upgrade`` beside ``settings``: the releases from which on they do it.
+    """
 
     text: Text
-    setting: str | None = None
-    value: Value | None = None
+    settings: dict[Text, Value] = Field(default_factory=dict)
+    command: Text | None = None
     upgrade: Versions | None = None
 
-    @model_validator(mode="after")
-    def _whole(self) -> Fix:
-        if (self.setting is None) != (self.value is None):
-            raise ValueError("setting and value go together; write both or none")
-        return self
 
-
-class Against(Record):
+class Conflict(Record):
     """The issue whose fix asks for the opposite, and what decides."""
 
     id: Identifier
@@ -219,21 +191,21 @@ class Issue(Entry):
     """One known issue, as a user meets it."""
 
     title: Text
-    symptom: Identifier
-    sees: Text
-    errors: tuple[Text, ...] = ()
+    group: Identifier
+    description: Text
+    symptoms: tuple[Text, ...] = ()
     cause: Text
-    tell: Text
+    diagnosis: Text
     fixes: Annotated[list[Fix], Field(min_length=1)]
-    job: tuple[Use, ...] = ()
+    applies_when: Conditions
     versions: Versions
-    gone: tuple[Versions, ...] = ()
-    against: tuple[Against, ...] = ()
+    fixed_in: tuple[Versions, ...] = ()
+    conflicts_with: tuple[Conflict, ...] = ()
 
-    def holds(self, installed: dict[str, str | None]) -> bool | None:
-        """Whether a machine is affected: in the range and in none of ``gone``; None if that cannot be decided."""
+    def affects(self, installed: Mapping[str, str | None]) -> bool | None:
+        """Whether these versions have it: in the range and in none of ``fixed_in``; None if that cannot be decided."""
         inside = self.versions.match(installed)
-        ended = [g.match(installed) for g in self.gone]
+        ended = [versions.match(installed) for versions in self.fixed_in]
         if inside is False or True in ended:
             return False
         return None if inside is None or None in ended else True

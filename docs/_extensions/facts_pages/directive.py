@@ -50,7 +50,7 @@ class FactsDirective(SphinxDirective):
         return made
 
 
-class Knobs(FactsDirective):
+class Settings(FactsDirective):
     """Settings."""
 
     option_spec: ClassVar[OptionSpec] = {
@@ -65,7 +65,7 @@ class KnownIssues(FactsDirective):
 
     option_spec: ClassVar[OptionSpec] = {
         "goal": directives.unchanged_required,
-        "symptom": directives.unchanged_required,
+        "group": directives.unchanged_required,
         "brief": directives.flag,
     }
 
@@ -88,7 +88,7 @@ class Releases(FactsDirective):
 
 
 DIRECTIVES: dict[str, type[FactsDirective]] = {
-    "knobs": Knobs,
+    "settings": Settings,
     "known-issues": KnownIssues,
     "gpu-table": Brief,
     "image-table": Brief,

@@ -27,12 +27,12 @@ class FactsDomain(Domain):
 
     name = "facts"
     label = "facts"
-    object_types: ClassVar[dict[str, ObjType]] = {k: ObjType(k, k) for k in ("knob", "issue", "gpu", "image")}
+    object_types: ClassVar[dict[str, ObjType]] = {k: ObjType(k, k) for k in ("setting", "issue", "gpu", "image")}
     initial_data: ClassVar[dict[str, Any]] = {"objects": {}, "uses": {}}
     data_version = 1
     dangling_warnings: ClassVar[dict[str, str]] = {
-        "knob": "no setting %(target)r on the pages made from verl_rocm/facts/knobs, or two have this name: use the id",
-        "issue": "no known issue %(target)r on the pages made from verl_rocm/facts/known_issues",
+        "setting": "no setting %(target)r on the pages made from the facts, or two have this name: use the id",
+        "issue": "no known issue %(target)r on the pages made from the facts",
     }
 
     @property
@@ -109,7 +109,7 @@ def domain_of(env: BuildEnvironment) -> FactsDomain:
 
 
 class EntryRole(XRefRole):
-    """``:knob:`NAME``` (name or id) and ``:issue:`id```, which shows the issue's title."""
+    """``:setting:`NAME``` (name or id) and ``:issue:`id```, which shows the issue's title."""
 
     def run(self) -> tuple[list[Node], list[system_message]]:
         """Plain text if the facts did not load: that is reported once, elsewhere."""

@@ -1,4 +1,4 @@
-"""What knobs, issues and GPUs share: a section with its anchor, the trust it deserves, its sources."""
+"""What settings, issues and GPUs share: a section with its anchor, the trust it deserves, its sources."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def where(versions: Versions, nothing: str) -> nodes.paragraph:
 
 def trust(facts: Facts, entry: Entry) -> list[tuple[str, nodes.Node | None]]:
     """The last fields of an entry: related entries, confidence, day and file, sources."""
-    related = [facts.knobs.get(name) or facts.issues[name] for name in entry.see]
+    related = [facts.settings.get(name) or facts.issues[name] for name in entry.see]
     links: list[nodes.Node | str] = []
     for other in related:
         links += [", ", entry_link(other)] if links else [entry_link(other)]

@@ -25,7 +25,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_domain(FactsDomain)
     for name, directive in DIRECTIVES.items():
         app.add_directive(name, directive)
-    app.add_role("knob", EntryRole(warn_dangling=True))
+    app.add_role("setting", EntryRole(warn_dangling=True))
     app.add_role("issue", EntryRole(warn_dangling=True, innernodeclass=nodes.inline))
     app.connect("builder-inited", _begin)
     app.connect("env-get-outdated", _outdated)
@@ -56,7 +56,7 @@ def _report(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or facts is None:
         return
     objects = domain_of(app.env).objects
-    for kind, entries in (("knob", facts.knobs), ("issue", facts.issues)):
+    for kind, entries in (("setting", facts.settings), ("issue", facts.issues)):
         for name in sorted(entries):
             pages = objects.get((kind, name), [])
             if not pages:

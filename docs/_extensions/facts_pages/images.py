@@ -9,7 +9,7 @@ from facts_pages.entries import section
 from facts_pages.markup import Cell, bullets, entry_link, fields, literal, paragraph, prose, table
 from facts_pages.sources import source, sources
 from verl_rocm.facts.base import Facts
-from verl_rocm.facts.schema import Conflict, Image, Patch
+from verl_rocm.facts.schema import Dispute, Image, Patch
 
 UNKNOWN = "no source found"
 HEAD = ("Image", "ROCm", "torch", "vLLM", "verl", "Published")
@@ -24,7 +24,7 @@ def _gone(facts: Facts, patch: Patch) -> list[nodes.Node | str]:
     if patch.issue is None:
         return [" When it can go is stated nowhere."]
     issue = facts.issues[patch.issue]
-    ends = " or ".join(words.versions(gone) for gone in issue.gone)
+    ends = " or ".join(words.versions(gone) for gone in issue.fixed_in)
     return [" It works around ", entry_link(issue), f", which {f'ends with {ends}' if ends else 'is open'}."]
 
 
@@ -35,7 +35,7 @@ def _patch(facts: Facts, patch: Patch) -> nodes.paragraph:
     return made
 
 
-def _conflict(facts: Facts, conflict: Conflict) -> nodes.bullet_list:
+def _conflict(facts: Facts, conflict: Dispute) -> nodes.bullet_list:
     sides = [(f"{side.who}: {side.value}. ", side.evidence) for side in conflict.positions]
     items = [paragraph(text, *(node for item in found for node in source(item).children)) for text, found in sides]
     return bullets([*items, paragraph("What decides: ", *prose(facts, conflict.decides))])

@@ -9,46 +9,47 @@ from facts_pages.entries import section, trust, where
 from facts_pages.markup import bullets, entry_link, fields, literal, paragraph, prose
 from verl_rocm.facts.base import Facts
 from verl_rocm.facts.schema import Fix, Issue
+from verl_rocm.paste import Target, lines
 
 
 def select(facts: Facts, options: dict[str, str]) -> list[Issue]:
-    """The issues of a directive's ``goal`` and ``symptom`` (one or several words), in the order of their files."""
-    goals, symptoms = options.get("goal", "").split(), options.get("symptom", "").split()
+    """The issues of a directive's ``goal`` and ``group`` (one or several words), in the order of their files."""
+    goals, groups = options.get("goal", "").split(), options.get("group", "").split()
     return [
         issue
         for issue in facts.issues.values()
-        if (not goals or facts.goal[issue.id] in goals) and (not symptoms or issue.symptom in symptoms)
+        if (not goals or facts.goal[issue.id] in goals) and (not groups or issue.group in groups)
     ]
 
 
 def entry(facts: Facts, issue: Issue) -> nodes.section:
     """Everything known of one issue."""
-    errors = bullets((paragraph(literal(text)) for text in issue.errors), "fact-errors")
+    symptoms = bullets((paragraph(literal(text)) for text in issue.symptoms), "fact-errors")
     fixes = [nodes.list_item("", _fix(facts, issue, fix)) for fix in issue.fixes]
-    against = bullets(
-        paragraph(entry_link(facts.issues[a.id]), " asks for the opposite. What decides: ", *prose(facts, a.decides))
-        for a in issue.against
+    conflicts = bullets(
+        paragraph(entry_link(facts.issues[c.id]), " asks for the opposite. What decides: ", *prose(facts, c.decides))
+        for c in issue.conflicts_with
     )
     return section(
         "issue",
         issue.id,
         nodes.Text(issue.title),
         [
-            paragraph(*prose(facts, issue.sees, issue)),
+            paragraph(*prose(facts, issue.description, issue)),
             fields(
                 [
-                    ("Error text", errors if issue.errors else paragraph("None: it is silent.")),
+                    ("Error text", symptoms if issue.symptoms else paragraph("None: it is silent.")),
                     ("Cause", paragraph(*prose(facts, issue.cause, issue))),
-                    ("How to tell", paragraph(*prose(facts, issue.tell, issue))),
+                    ("How to tell", paragraph(*prose(facts, issue.diagnosis, issue))),
                     ("Fix", nodes.enumerated_list("", *fixes, enumtype="arabic", suffix=".")),
-                    ("Against", against if issue.against else None),
+                    ("Against", conflicts if issue.conflicts_with else None),
                     ("Happens with", where(issue.versions, "No limit is known.")),
-                    ("Gone with", paragraph(_gone(issue))),
+                    ("Gone with", paragraph(_fixed_in(issue))),
                     *trust(facts, issue),
                 ]
             ),
         ],
-        issue.errors,
+        issue.symptoms,
     )
 
 
@@ -58,21 +59,19 @@ def line(facts: Facts, issue: Issue) -> nodes.paragraph:
     return paragraph(entry_link(issue), f" ({limits})" if limits else "")
 
 
-def _gone(issue: Issue) -> str:
-    ends = [words.versions(gone) for gone in issue.gone]
+def _fixed_in(issue: Issue) -> str:
+    ends = [words.versions(versions) for versions in issue.fixed_in]
     return ", or ".join(ends) if ends else "Open: no release is known to end it."
 
 
 def _fix(facts: Facts, issue: Issue, fix: Fix) -> nodes.paragraph:
-    made = paragraph(*prose(facts, fix.text, issue))
+    """A fix in words, the releases that it needs, and its lines to paste; a line leads to its setting."""
+    text = paragraph(*prose(facts, fix.text, issue))
     if fix.upgrade is not None:
-        made += nodes.Text(f" Needs {words.versions(fix.upgrade)}.")
-    if fix.setting is None or fix.value is None:
-        return made
-    knob = facts.knob(fix.setting)
-    if knob is None:
-        return made
-    typed = words.paste(facts, knob, fix.value)
-    text = literal(typed or f"{knob.name}: {words.in_words(fix.value)}")
-    made += [nodes.Text(" Set "), entry_link(knob, text), nodes.Text(".")]
-    return made
+        text += nodes.Text(f" Needs {words.versions(fix.upgrade)}.")
+    pasted = lines(facts, fix.settings, Target.SHELL)
+    named = [entry for name in fix.settings if (entry := facts.setting(name))]
+    for number, line in enumerate([*pasted, *([fix.command] if fix.command else [])]):
+        own = named[number] if len(named) == len(pasted) and number < len(named) else None
+        text += [nodes.Text(" "), entry_link(own, literal(line)) if own else literal(line)]
+    return text

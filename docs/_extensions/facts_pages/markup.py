@@ -60,8 +60,8 @@ def link(text: str, url: str) -> nodes.reference:
 
 
 def entry_link(entry: Entry, shown: nodes.Node | None = None) -> addnodes.pending_xref:
-    """A link to the anchor of a knob (its name) or an issue (its title)."""
-    kind = "issue" if isinstance(entry, Issue) else "knob"
+    """A link to the anchor of a setting (its name) or an issue (its title)."""
+    kind = "issue" if isinstance(entry, Issue) else "setting"
     text = shown or (nodes.inline("", entry.title) if isinstance(entry, Issue) else literal(getattr(entry, "name", "")))
     return addnodes.pending_xref(
         "", text, refdomain="facts", reftype=kind, reftarget=entry.id, refexplicit=True, refwarn=True
@@ -75,7 +75,7 @@ def code(text: str) -> list[nodes.Node]:
 
 
 def prose(facts: Facts, text: str, about: Entry | None = None) -> list[nodes.Node]:
-    """Text of a fact: names in backticks become code, with a link if a knob has that name; ``#1234`` becomes a link
+    """Text of a fact: names in backticks become code, with a link if a setting has that name; ``#1234`` becomes a link
     if the evidence of ``about`` has one thread of that number."""
     text = " ".join(text.split())
     made: list[nodes.Node] = []
@@ -91,10 +91,10 @@ def prose(facts: Facts, text: str, about: Entry | None = None) -> list[nodes.Nod
 
 
 def named(facts: Facts, name: str, about: Entry | None = None) -> nodes.Node:
-    """A name as code, with a link if one knob has it."""
-    knobs = [k for k in facts.knobs.values() if k.name == name]
-    if len(knobs) == 1 and knobs[0] is not about:
-        return entry_link(knobs[0])
+    """A name as code, with a link if one setting has it."""
+    settings = [k for k in facts.settings.values() if k.name == name]
+    if len(settings) == 1 and settings[0] is not about:
+        return entry_link(settings[0])
     return literal(name)
 
 

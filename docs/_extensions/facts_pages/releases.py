@@ -95,7 +95,7 @@ def _cell(texts: list[str]) -> Cell:
 
 def list_of_names(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
     """The names of a section: in which releases, with which default. ``match`` is a regular expression, ``of`` limits
-    it to the guide's ``knobs`` or to the arguments that verl ``passed``, ``last`` shows the newest value alone."""
+    it to the guide's ``settings`` or to the arguments that verl ``passed``, ``last`` shows the newest value alone."""
     project, section = options.get("project", ""), options.get("section", "")
     stored = contracts(facts, project)
     entries = {version: names(contract, section) for version, contract in stored.items()}
@@ -118,11 +118,13 @@ def _said_span(text: str) -> str:
 
 
 def _wanted(facts: Facts, of: str) -> set[str] | None:
-    if of == "knobs":
-        return {knob.name for knob in facts.knobs.values()}
+    if of == "settings":
+        return {setting.name for setting in facts.settings.values()}
     if of == "passed":
         newest = list(contracts(facts, "verl").values())[-1:]
-        return {name for contract in newest for name in names(contract, "passed")} | (_wanted(facts, "knobs") or set())
+        return {name for contract in newest for name in names(contract, "passed")} | (
+            _wanted(facts, "settings") or set()
+        )
     return None
 
 
@@ -169,5 +171,5 @@ def summary(facts: Facts) -> list[nodes.Node]:
         for project, known in facts.releases.items()
         if known
     ]
-    counted = [(len(facts.knobs), "settings"), (len(facts.issues), "known issues"), (len(facts.gpus), "GPUs")]
+    counted = [(len(facts.settings), "settings"), (len(facts.issues), "known issues"), (len(facts.gpus), "GPUs")]
     return [bullets(paragraph(text) for text in [*(f"{count} {word}" for count, word in counted), *stored])]

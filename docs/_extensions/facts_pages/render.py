@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterable
 
 from docutils import nodes
 
-from facts_pages import gpus, images, issues, knobs, releases
+from facts_pages import gpus, images, issues, releases, settings
 from facts_pages.markup import bullets
 from verl_rocm.facts.base import Facts
-from verl_rocm.facts.schema import Issue, Knob
+from verl_rocm.facts.schema import Issue, Setting
 
 Options = dict[str, str]
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def _knobs(facts: Facts, options: Options) -> list[nodes.Node]:
-    found = knobs.select(facts, options)
+def _settings(facts: Facts, options: Options) -> list[nodes.Node]:
+    found = settings.select(facts, options)
     if "brief" in options:
-        return [bullets((knobs.line(facts, knob) for knob in found), "fact-list")] if found else []
-    return [knobs.entry(facts, knob) for knob in found]
+        return [bullets((settings.line(facts, setting) for setting in found), "fact-list")] if found else []
+    return [settings.entry(facts, setting) for setting in found]
 
 
 def _issues(facts: Facts, options: Options) -> list[nodes.Node]:
@@ -51,7 +51,7 @@ def _role(facts: Facts, options: Options) -> list[nodes.Node]:
 
 
 RENDERERS: dict[str, Callable[[Facts, Options], list[nodes.Node]]] = {
-    "knobs": _knobs,
+    "settings": _settings,
     "known-issues": _issues,
     "gpu-table": _gpus,
     "image-table": _images,
@@ -63,12 +63,12 @@ RENDERERS: dict[str, Callable[[Facts, Options], list[nodes.Node]]] = {
 }
 
 
-def find(facts: Facts, kind: str, target: str) -> Knob | Issue | None:
-    """The entry that a role names: by id, or a knob by its name if only one has it."""
+def find(facts: Facts, kind: str, target: str) -> Setting | Issue | None:
+    """The entry that a role names: by id, or a setting by its name if only one has it."""
     if kind == "issue":
         return facts.issues.get(target)
-    named = [knob for knob in facts.knobs.values() if knob.name == target]
-    return facts.knobs.get(target) or (named[0] if len(named) == 1 else None)
+    named = [setting for setting in facts.settings.values() if setting.name == target]
+    return facts.settings.get(target) or (named[0] if len(named) == 1 else None)
 
 
 def render(facts: Facts, key: Key) -> list[nodes.Node]:

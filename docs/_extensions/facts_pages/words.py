@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from packaging.specifiers import Specifier, SpecifierSet
 
 from verl_rocm.facts.base import Facts
-from verl_rocm.facts.releases import release
-from verl_rocm.facts.schema import Knob, Value
+from verl_rocm.facts.schema import Setting, Value
 from verl_rocm.facts.versions import COMPONENTS, Versions
+from verl_rocm.paste import UNSET, Target, paste
 
 NAMES = {"vllm": "vLLM", "verl": "verl", "rocm": "ROCm", "torch": "torch", "ray": "Ray", "driver": "driver"}
 WHERE = {
@@ -60,42 +60,16 @@ def versions(record: Versions) -> str:
     return "; ".join(parts)
 
 
-def shown(value: Value) -> str:
-    """A value as the reader would type it."""
-    return str(value).replace(" ", "") if isinstance(value, list) else str(value)
-
-
-def is_value(knob: Knob, value: Value) -> bool:
-    """Whether ``value`` can be typed; the others are words such as ``measure`` or "the GPUs of the worker"."""
-    if not isinstance(value, str) or value == "null":
-        return True
-    if knob.where in ("container", "host"):
-        return value != "unset"
-    return value not in ("measure", "unset") and " " not in value and knob.kind in ("str", "enum")
-
-
 def in_words(value: Value) -> str:
     """A value that cannot be typed, as part of a sentence."""
     return {"measure": "measure it", "unset": "not set"}.get(str(value), str(value))
 
 
-def paste(facts: Facts, knob: Knob, value: Value) -> str:
-    """The line to paste for ``value``; empty if ``value`` cannot be typed.
-
-    A verl key that no yaml file has needs ``+`` (Hydra); the contract of the newest release that has it knows.
-    """
-    if not is_value(knob, value) or knob.where == "sglang":
+def typed(facts: Facts, setting: Setting, value: Value) -> str:
+    """``value`` as a reader types it: an export, an override, a keyword; empty if it cannot be typed."""
+    if value == UNSET:
         return ""
-    if knob.where in ("container", "host"):
-        return knob.name if value == knob.name else f"{knob.name}={shown(value)}"
-    return ("+" if knob.where == "verl" and _needs_plus(facts, knob) else "") + knob.paste(value)
-
-
-def _needs_plus(facts: Facts, knob: Knob) -> bool:
-    for version in reversed(knob.versions.releases("verl", facts.releases.get("verl", ()))):
-        if entry := release("verl", version, facts.folder).override(knob.name):
-            return bool(entry.get("add"))
-    return ".engine_kwargs." in knob.name
+    return paste(facts, setting.name, value, Target.SHELL if setting.where == "env" else Target.PYTHON)
 
 
 def span(having: Sequence[str], known: Sequence[str]) -> str:

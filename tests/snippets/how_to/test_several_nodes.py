@@ -139,10 +139,10 @@ def test_what_the_site_sets_stands(machine: Node) -> None:
 
 @pytest.mark.block("how_to/several_nodes_env.sh", "adapters", evidence="checked")
 def test_the_gid_indices_are_those_of_the_facts(machine: Node) -> None:
-    knobs = tomllib.loads((ROOT / "verl_rocm" / "facts" / "knobs" / "communication.toml").read_text())["knob"]
-    (knob,) = (knob for knob in knobs if knob["name"] == "NCCL_IB_GID_INDEX")
+    settings = tomllib.loads((ROOT / "verl_rocm" / "facts" / "settings" / "communication.toml").read_text())["setting"]
+    (setting,) = (setting for setting in settings if setting["name"] == "NCCL_IB_GID_INDEX")
     for family in ("bnxt_re", "ionic"):
-        (advice,) = (advice["value"] for advice in knob["advice"] if f"({family})" in advice["for_whom"])
+        (advice,) = (advice["value"] for advice in setting["advice"] if f"({family})" in advice["for_whom"])
         assert environment(machine, ADAPTERS=family)["NCCL_IB_GID_INDEX"] == str(advice)
 
 

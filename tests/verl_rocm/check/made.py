@@ -41,7 +41,7 @@ def described(name: str = "mi300x_clean", **changes: Any) -> dict[str, Any]:
 
 
 def situation(
-    name: str = "mi300x_clean", asked: dict[str, str] | None = None, gpu: str | None = None, **changes: Any
+    name: str = "mi300x_clean", assumed: dict[str, str] | None = None, gpu: str | None = None, **changes: Any
 ) -> Situation:
     """What the rules see."""
-    return Situation(Machine.model_validate(described(name, **changes)), load(), asked or {}, gpu)
+    return Situation(Machine.model_validate(described(name, **changes)), load(), assumed or {}, gpu)

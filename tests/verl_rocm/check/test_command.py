@@ -127,14 +127,14 @@ def test_facts_that_cannot_be_used_are_one_line(
     from verl_rocm.facts import base, load
 
     def broken(*_: Any) -> None:
-        raise base.FactsError("verl_rocm/facts/knobs/sleep.toml: knob 'x': field 'name' is missing; add it")
+        raise base.FactsError("verl_rocm/facts/settings/sleep.toml: setting 'x': field 'name' is missing; add it")
 
     monkeypatch.setattr(load, "load", broken)
     code, out, err = run(capsys)
     assert (code, out, err) == (
         2,
         "",
-        "verl-rocm check: verl_rocm/facts/knobs/sleep.toml: knob 'x': field 'name' is missing; add it\n",
+        "verl-rocm check: verl_rocm/facts/settings/sleep.toml: setting 'x': field 'name' is missing; add it\n",
     )
 
 

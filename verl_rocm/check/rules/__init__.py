@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from verl_rocm.check.findings import Finding
 from verl_rocm.check.rules import hardware, host, releases, variables
 from verl_rocm.check.situation import Situation
+from verl_rocm.finding import Finding
 
 Rule = Callable[[Situation], Iterable[Finding]]
-RULES: tuple[Rule, ...] = (*hardware.RULES, *releases.RULES, *variables.RULES, *host.RULES)
+# What a rule saw itself comes before what follows from versions alone.
+RULES: tuple[Rule, ...] = (*hardware.RULES, *variables.RULES, *host.RULES, *releases.RULES)
 
 
-def judge(s: Situation) -> list[Finding]:
-    """What awaits this machine: findings before notes, each entry once."""
-    made: dict[tuple[str, str], Finding] = {}
+def findings(s: Situation) -> list[Finding]:
+    """What this machine meets: findings before notes; a known issue that a rule saw is not repeated."""
+    reported: dict[tuple[str, str], Finding] = {}
     for rule in RULES:
+        before = {name for name, _ in reported}
         for finding in rule(s):
-            made.setdefault((finding.id, finding.found), finding)
-    return sorted(made.values(), key=lambda finding: finding.level != "finding")
+            if rule is not releases.known_issues or finding.id not in before:
+                reported.setdefault((finding.id, finding.seen), finding)
+    return sorted(reported.values(), key=lambda finding: finding.level != "finding")

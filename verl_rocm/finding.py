@@ -1,0 +1,110 @@
+"""What a command found: what was seen, why it matters, and the ways out.  ``check`` and ``dry-run`` share it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.schema import Confidence, Fix, Issue, Setting, Value
+from verl_rocm.paste import Target, lines
+
+Level = Literal["finding", "note"]
+SITE = "https://verl-rocm-guide.readthedocs.io/en/latest"
+COMPONENTS = {
+    "vllm": "vLLM",
+    "verl": "verl",
+    "rocm": "ROCm",
+    "torch": "torch",
+    "ray": "Ray",
+    "driver": "driver",
+}
+
+
+class Part(BaseModel):
+    """A part of a report: closed, so that a misspelt field is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Remedy(Part):
+    """One way out.  ``lines`` are to be pasted; ``upgrade`` has the releases that do it, by component."""
+
+    text: str
+    lines: tuple[str, ...] = ()
+    upgrade: dict[str, str] = {}
+
+    def sentence(self) -> str:
+        """The text with the releases in it: ``Use a release that waits (vLLM >=0.25.0).``"""
+        if not self.upgrade:
+            return self.text
+        releases = ", ".join(f"{COMPONENTS[name]} {spec}" for name, spec in self.upgrade.items())
+        return f"{self.text.rstrip('.')} ({releases})."
+
+
+class Finding(Part):
+    """One thing that the user should know.  ``id`` is an entry of the facts, or a name of the command's own.
+
+    A note does not count for the exit code.  ``seen`` is what this job or machine shows; ``why`` what follows from it.
+    """
+
+    level: Level = "finding"
+    id: str
+    title: str
+    seen: str = ""
+    why: str = ""
+    confidence: Confidence = "confirmed"
+    remedies: tuple[Remedy, ...] = ()
+    known_issue: bool = False
+
+
+def link(finding: Finding) -> str:
+    """Where the guide's site has the entry; empty where it has none."""
+    return f"{SITE}/docs/how-to/troubleshooting.html#{finding.id}" if finding.known_issue else ""
+
+
+def one_line(text: str) -> str:
+    """Text of the facts, which has a sentence a line, as one line."""
+    return " ".join(text.split())
+
+
+def remedy(facts: Facts, fix: Fix, target: Target) -> Remedy:
+    """A fix of a known issue, its settings written for ``target``."""
+    pasted = lines(facts, fix.settings, target)
+    return Remedy(
+        text=one_line(fix.text),
+        lines=(*pasted, *([fix.command] if fix.command else [])),
+        upgrade=fix.upgrade.ranges() if fix.upgrade else {},
+    )
+
+
+def of_issue(facts: Facts, issue: Issue, target: Target, seen: str, level: Level = "finding") -> Finding:
+    """A known issue that a job or a machine meets."""
+    return Finding(
+        level=level,
+        id=issue.id,
+        title=issue.title,
+        seen=seen,
+        why=one_line(issue.cause),
+        confidence=issue.confidence,
+        remedies=tuple(remedy(facts, fix, target) for fix in issue.fixes),
+        known_issue=True,
+    )
+
+
+def of_setting(
+    facts: Facts, setting: Setting, target: Target, title: str, seen: str, value: Value, level: Level = "finding"
+) -> Finding:
+    """A setting that has another value than the facts advise, or one that does nothing."""
+    advice = next((entry for entry in setting.advice if entry.value == value), None)
+    text = f"For {advice.for_whom}." if advice else ""
+    return Finding(
+        level=level,
+        id=setting.id,
+        title=title,
+        seen=seen,
+        why=one_line(f"{setting.what} {advice.why if advice else ''}"),
+        confidence=setting.confidence,
+        remedies=(Remedy(text=text, lines=lines(facts, {setting.name: value}, target)),),
+    )
