@@ -10,18 +10,20 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from guide.records import blocks as records
 from guide.regions import Region, scan_tree
-from verl_rocm.dryrun import command as dryrun
+from verl_rocm.dryrun.jobs import Question
+from verl_rocm.dryrun.report import RefusedJob, Report
+from verl_rocm.dryrun.resolve import dry_run
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = "how_to/recipes/grpo.sh"
 FILES = (RECIPE, "how_to/recipes/settings.sh")
-GPUS = ["MI250X", "MI300X", "MI325X", "MI350X", "MI355X"]
+GPUS = ("MI250X", "MI300X", "MI325X", "MI350X", "MI355X")
 # What pages show: the file, the columns of the terminal, and the region that each part is the output of.
 SHOWN = (
     (
@@ -68,37 +70,37 @@ def run_of(versions: dict[str, str], started: datetime) -> records.Run:
     )
 
 
-def outcome(run: str, region: Region, made: list[dict[str, Any]]) -> records.Result:
+def outcome(run: str, region: Region, reports: Sequence[Report | RefusedJob]) -> records.Result:
     """The result of one region on the GPUs of one arch."""
-    refused = [f"{item['gpu']['name']}: {item['problem']['message']}" for item in made if "problem" in item]
+    refused = [f"{item.gpu.name}: {item.problems[0].message}" for item in reports if isinstance(item, RefusedJob)]
+    accepted = [item.resolution for item in reports if isinstance(item, Report)]
     return records.Result(
         run=run,
         status="failed" if refused else "passed",
         level="dry run",
         reason=refused[0] if refused else None,
-        seconds=sum(item["seconds"] for item in made),
+        seconds=sum(job.seconds for job in accepted),
         setup_seconds=0.0,
         sha256=region.sha256,
         rest_sha256=region.rest_sha256,
         file_sha256=region.file_sha256,
-        passed={"gpu": ", ".join(item["gpu"]["name"] for item in made)},
-        measured={} if refused else {"largest_graph_sequences": float(made[0]["graphs"]["max"])},
+        passed={"gpu": ", ".join(item.gpu.name for item in reports)},
+        measured={} if refused else {"largest_graph_sequences": float(accepted[0].graphs.max)},
     )
 
 
 def record() -> list[Path]:
     """Write one record an arch."""
     started = datetime.now(UTC)
-    asked = dryrun.Asked([], gpus=GPUS, script=ROOT / "snippets" / RECIPE)
-    versions, results = dryrun.resolve(asked)
-    run, name = run_of(versions, started), started.strftime("%Y%m%dT%H%M%SZ")
+    answer = dry_run(Question(gpus=GPUS, script=ROOT / "snippets" / RECIPE))
+    run, name = run_of(answer.versions, started), started.strftime("%Y%m%dT%H%M%SZ")
     regions, _ = scan_tree(ROOT / "snippets")
     mine = {key: region for key, region in regions.items() if key.split(":")[0] in FILES}
     written = []
-    for arch in sorted({item["gpu"]["arch"] for item in results}):
-        made = [item for item in results if item["gpu"]["arch"] == arch]
-        found = {key: outcome(name, region, made) for key, region in mine.items()}
-        kept = records.Record(machine_class=f"dry-run-{arch}").merged(name, run, found, set(regions))
+    for arch in sorted({item.gpu.arch for item in answer.reports}):
+        reports = [item for item in answer.reports if item.gpu.arch == arch]
+        results = {key: outcome(name, region, reports) for key, region in mine.items()}
+        kept = records.Record(machine_class=f"dry-run-{arch}").merged(name, run, results, set(regions))
         written.append(records.save(kept, ROOT / "records"))
     return written
 

@@ -13,13 +13,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from verl_rocm.dryrun import command as dryrun
-from verl_rocm.dryrun import engines, models, refusals, script
+from verl_rocm import models
+from verl_rocm.dryrun import engines, resolve, script
+from verl_rocm.dryrun.jobs import Job, Question, identities, request
+from verl_rocm.dryrun.jobs import jobs as launches_of
+from verl_rocm.dryrun.report import RefusedJob
 from verl_rocm.facts.load import load
+from verl_rocm.worker.wire import Placed, Request
 
 FOLDERS = ("examples", "tests/special_e2e", "verl/experimental")
 LIMIT = 3600
@@ -34,7 +37,7 @@ VARIABLES = {
     "VAL_FILES": "/data/test.parquet",
 }
 # What came of a script, in words, and the group that is counted.  A refusal counts as such where the code that refuses
-# is Hydra's, verl's or vLLM's own (`verl_rocm.dryrun.refusals`): the real launch ends there as well.
+# is Hydra's, verl's or vLLM's own (`REFUSERS` in `verl_rocm.worker.wire`): the real launch ends there as well.
 CLASSES = {
     "report": ("reported", "verl and vLLM resolved the job"),
     "report with --model": ("reported", "the same, with the --model that the refusal's own line names"),
@@ -70,32 +73,41 @@ EDITED = {"Qwen2.5-Math-7B": {"max_position_embeddings": 32768}}
 MODELS = {"/Qwen3-30B-MoE-merge": "Qwen/Qwen3-30B-A3B"}  # made by verl's scripts/veomni/moe_merge.py
 
 
-def jobs(root: Path, arch: str) -> tuple[list[tuple[str, dryrun.Job]], dict[str, dict[str, str]]]:
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a script: its class of :data:`CLASSES`, and the line that says so."""
+
+    kind: str
+    message: str
+    launcher: str = ""
+
+
+def launched(root: Path, arch: str) -> tuple[list[tuple[str, Job]], dict[str, Outcome]]:
     """The first launch of each script, and what the scripts without one say."""
-    found, silent = [], {}
+    first, silent = [], {}
     files = sorted(file for folder in FOLDERS for file in (root / folder).rglob("*.sh"))
     for file in files:
         name = str(file.relative_to(root))
         try:
-            made = dryrun.jobs(dryrun.Asked([], script=file), arch)
+            jobs = launches_of(Question(script=file), arch)
         except script.ScriptProblem as problem:
             text = file.read_text(encoding="utf-8")
             other = re.search(r"rollout\.name=(sglang|trtllm)\b", text)
             kind = "other backend" if other else "no launch" if "rollout.name" in text else "launcher"
-            silent[name] = {"kind": kind, "message": str(problem)}
+            silent[name] = Outcome(kind, str(problem))
             continue
-        trainers = [job for job in made if "sft" not in job.launcher] or made
-        found.append((name, trainers[0]))
-    return found, silent
+        trainers = [job for job in jobs if "sft" not in job.launcher] or jobs
+        first.append((name, trainers[0]))
+    return first, silent
 
 
-def gpus(job: dryrun.Job, least: int) -> int:
+def gpus(job: Job, least: int) -> int:
     """As many GPUs a node as the script asks for."""
-    asked = [int(word.partition("=")[2]) for word in job.arguments if re.search(r"n_gpus_per_node=\d+$", word)]
-    return max([least, *asked])
+    numbers = [int(word.partition("=")[2]) for word in job.arguments if re.search(r"n_gpus_per_node=\d+$", word)]
+    return max([least, *numbers])
 
 
-def edited(request: engines.Request, folder: Path) -> engines.Request:
+def edited(request: Request, folder: Path) -> Request:
     """The request on a config that was edited as the scripts say."""
     places = dict(request.models)
     for name, place in places.items():
@@ -103,68 +115,66 @@ def edited(request: engines.Request, folder: Path) -> engines.Request:
             if name.endswith(ending):
                 target = folder / f"{ending}-edited"
                 target.mkdir(exist_ok=True)
-                config = json.loads(Path(place["directory"], "config.json").read_text(encoding="utf-8"))
+                config = json.loads(Path(place.directory, "config.json").read_text(encoding="utf-8"))
                 (target / "config.json").write_text(json.dumps(config | change), encoding="utf-8")
-                places[name] = place | {"directory": str(target)}
-    return replace(request, models=places)
+                places[name] = place.model_copy(update={"directory": str(target)})
+    return request.model_copy(update={"models": places})
 
 
-def with_model(request: engines.Request, folder: Path) -> engines.Request | None:
+def with_model(request: Request, folder: Path) -> Request | None:
     """The request with the model that its own model's name speaks of; None if it needs none, or speaks of none."""
-    asked = [word.partition("=")[2] for word in request.arguments if word.startswith("actor_rollout_ref.model.path=")]
-    if not asked or asked[-1] in request.models:
+    key = "actor_rollout_ref.model.path="
+    named = [word.partition("=")[2] for word in request.arguments if word.startswith(key)]
+    if not named or named[-1] in request.models:
         return None
-    near = MODELS.get(asked[-1]) or models.near(asked[-1])
+    near = MODELS.get(named[-1]) or models.near(named[-1])
     place = models.place(near, folder) if near else None
     if near is None or place is None:
         return None
-    found = {"directory": str(place.directory), "source": place.source}
-    return replace(request, model=near, models=request.models | {near: found})
+    placed = Placed(directory=str(place.directory), source=place.source)
+    return request.model_copy(update={"model": near, "models": {**request.models, near: placed}})
 
 
-def survey(root: Path, gpu: str, count: int) -> dict[str, dict[str, Any]]:
-    """Outcome of every script: its class, its message, and the GPUs that it was given."""
-    asked = dryrun.Asked([], gpus=[gpu], count=count)
-    (identity,) = dryrun.identities(asked)
-    found, outcomes = jobs(root, identity["arch"])
+def survey(root: Path, gpu: str, count: int) -> dict[str, Outcome]:
+    """What came of every script."""
+    question = Question(gpus=(gpu,), count=count)
+    (identity,) = identities(question)
+    first, outcomes = launched(root, identity.arch)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        wanted = [dryrun.request(asked, job, identity | {"count": gpus(job, count)}, folder) for _, job in found]
-        guessed = [with_model(request, folder) for request in wanted]
-        wanted = [edited(other or request, folder) for request, other in zip(wanted, guessed, strict=True)]
+        plain = [
+            request(question, job, identity.model_copy(update={"count": gpus(job, count)}), folder) for _, job in first
+        ]
+        guessed = [with_model(each, folder) for each in plain]
+        requests = [edited(other or each, folder) for each, other in zip(plain, guessed, strict=True)]
         own = root if (root / "verl" / "__init__.py").is_file() else None
-        answer = engines.resolve(wanted, engines.interpreter(None), limit=LIMIT, checkout=own)
-        print(
-            f"vLLM {answer['versions']['vllm']}, verl {answer['versions']['verl']} {'of the checkout' if own else ''}\n"
-        )
-        dryrun.complete(answer, wanted, load())
-    done: dict[str, dict[str, Any]] = dict(outcomes)
-    for (script_name, job), result, other in zip(found, answer["results"], guessed, strict=True):
-        problem = result.get("problem")
-        if problem and "npu" in problem["message"]:
-            problem["kind"] = "ascend"
-        report = f"--model {other.model}" if other else ""
-        done[script_name] = {
-            "kind": problem["kind"] if problem else "report with --model" if other else "report",
-            "launcher": job.launcher,
-            "message": refusals.one_line(problem) if problem else report,
-            "seconds": result.get("seconds", 0.0),
-        }
-    return done
+        answers = engines.resolve(requests, engines.interpreter(None), limit=LIMIT, checkout=own)
+        run = resolve.finished(answers, requests, [job for _, job in first], load())
+    print(f"vLLM {run.versions['vllm']}, verl {run.versions['verl']} {'of the checkout' if own else ''}\n")
+    for (script_name, job), report, other in zip(first, run.reports, guessed, strict=True):
+        kind, message = "report", ""
+        if isinstance(report, RefusedJob):
+            problem = report.problems[0]
+            kind, message = ("ascend" if "npu" in problem.message else problem.kind), problem.line()
+        elif other:
+            kind, message = "report with --model", f"--model {other.model}"
+        outcomes[script_name] = Outcome(kind, message, job.launcher)
+    return outcomes
 
 
-def table(done: dict[str, dict[str, Any]]) -> tuple[list[str], int]:
+def table(outcomes: dict[str, Outcome]) -> tuple[list[str], int]:
     """The lines to print, and the number of failed scripts."""
-    counts = Counter(outcome["kind"] for outcome in done.values())
+    counts = Counter(outcome.kind for outcome in outcomes.values())
+    order = list(CLASSES)
     lines = [
-        f"{outcome['kind']:20} {name}: {outcome['message'][:300]}"
-        for name, outcome in sorted(done.items(), key=lambda item: (list(CLASSES).index(item[1]["kind"]), item[0]))
-        if outcome["kind"] != "report"
+        f"{outcome.kind:20} {name}: {outcome.message[:300]}"
+        for name, outcome in sorted(outcomes.items(), key=lambda item: (order.index(item[1].kind), item[0]))
+        if outcome.kind != "report"
     ]
     lines += ["", *(f"{counts[kind]:4}  {kind:20} {words}" for kind, (_, words) in CLASSES.items() if counts[kind])]
-    grouped = Counter(CLASSES[outcome["kind"]][0] for outcome in done.values())
+    grouped = Counter(CLASSES[outcome.kind][0] for outcome in outcomes.values())
     used = sum(grouped[group] for group in GROUPS)
-    lines += ["", f"{len(done)} scripts, {used} of them launch a rollout with vLLM:"]
+    lines += ["", f"{len(outcomes)} scripts, {used} of them launch a rollout with vLLM:"]
     lines += [f"{grouped[group]:4}  {100 * grouped[group] / max(used, 1):5.1f} %  {GROUPS[group]}" for group in GROUPS]
     return lines, grouped["failed"]
 
@@ -177,11 +187,14 @@ def main() -> int:
     started = time.monotonic()
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
-    done = survey(Path(sys.argv[1]).resolve(), "MI300X", 8)
-    lines, failed = table(done)
+    outcomes = survey(Path(sys.argv[1]).resolve(), "MI300X", 8)
+    lines, failed = table(outcomes)
     print(*lines, f"{time.monotonic() - started:.0f} s", sep="\n")
     if len(sys.argv) > 2:
-        Path(sys.argv[2]).write_text(json.dumps(done, indent=1, sort_keys=True), encoding="utf-8")
+        Path(sys.argv[2]).write_text(
+            json.dumps({name: asdict(each) for name, each in outcomes.items()}, indent=1, sort_keys=True),
+            encoding="utf-8",
+        )
     return 1 if failed else 0
 
 

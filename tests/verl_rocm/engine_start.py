@@ -19,12 +19,12 @@ def start(overrides: list[str]) -> None:
     from verl.workers.rollout.replica import RolloutMode
     from verl.workers.rollout.vllm_rollout import vllm_async_server as module
 
-    config, _ = compose.compose("verl.trainer.main_ppo", overrides)
+    config, _, _ = compose.compose("verl.trainer.main_ppo", overrides)
     OmegaConf.resolve(config)
     serve.validate(config, whole=True)
     model = omega_conf_to_dataclass(config.actor_rollout_ref.model)
     group, rollout = serve.replica(config, model)
-    serve.no_cluster(module, {})
+    serve.no_cluster(module, serve.Handed())
     server = module.vLLMHttpServer(
         config=rollout,
         model_config=model,

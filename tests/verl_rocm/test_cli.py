@@ -1,32 +1,33 @@
 """The command line where no engine is needed: bad input is one line and code 2."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.verl_rocm.dryrun.samples import result
+from tests.verl_rocm.dryrun.samples import GPU, MI355X, report, resolution
 from verl_rocm.cli import main
-from verl_rocm.dryrun import command as dryrun
 from verl_rocm.dryrun import compare, engines, gpus, refusals
+from verl_rocm.dryrun.report import DryRun, Match, RefusedJob
+from verl_rocm.worker.wire import ROLLOUT, Answers, Kind, Problem, Request
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = main(["dry-run", *arguments])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> list[engines.Request]:
+def engine(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """An engine that answers every request with the sample; the requests that reached it."""
-    seen: list[engines.Request] = []
+    seen: list[Request] = []
 
-    def resolve(requests: list[engines.Request], python: str, **_: Any) -> dict[str, Any]:
+    def resolve(requests: list[Request], python: str, **_: Any) -> Answers:
         seen.extend(requests)
-        return {"versions": {"vllm": "0.30.0", "verl": "0.9.1"}, "results": [result() for _ in requests]}
+        versions = {"vllm": "0.30.0", "verl": "0.9.1"}
+        return Answers(versions=versions, import_seconds=0, answers=tuple(resolution() for _ in requests))
 
     monkeypatch.setattr(engines, "resolve", resolve)
     monkeypatch.setattr(engines, "interpreter", lambda version: "python")
@@ -48,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> list[engines.Request]:
     ],
 )
 def test_bad_input(
-    engine: list[engines.Request],
+    engine: list[Request],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
@@ -57,7 +58,7 @@ def test_bad_input(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     code, out, err = run(capsys, *arguments)
     assert code == 2 and out == ""
-    assert says in err and err.count("\n") == 1 and "Traceback" not in err
+    assert says in err and err.startswith("error: ") and err.count("\n") <= 2 and "Traceback" not in err
     assert not engine, "nothing was resolved"
 
 
@@ -67,7 +68,7 @@ def test_without_an_engine_it_says_how_to_get_one(
     monkeypatch.setattr(engines, "installed", lambda: None)
     monkeypatch.delenv(engines.ENGINES, raising=False)
     code, _, err = run(capsys, "a=1")
-    assert code == 2 and "make dry-run VLLM=0.30.0" in err and err.count("\n") == 1
+    assert code == 2 and "make dry-run VLLM=0.30.0" in err and err.count("\n") == 2
     code, _, err = run(capsys, "--vllm", "0.8.5", "a=1")
     assert code == 2 and "supported are 0.24.0, 0.30.0, 0.32.0" in err
 
@@ -75,44 +76,83 @@ def test_without_an_engine_it_says_how_to_get_one(
 def test_a_missing_interpreter_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "interpreter", lambda version: "/nowhere/python")
     code, _, err = run(capsys, "a=1")
-    assert code == 2 and "/nowhere/python is not there" in err and err.count("\n") == 1
+    assert code == 2 and "/nowhere/python is not there" in err and err.count("\n") == 2
 
 
 def test_overrides_reach_the_engine_as_they_were_typed(
-    engine: list[engines.Request], capsys: pytest.CaptureFixture[str]
+    engine: list[Request], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["+a.b=1", "~c", "++d=[1,2]", "--config-name=ppo_megatron_trainer", "e='x y'"]
-    code, _, _ = run(capsys, "--gpu", "MI300X,MI355X", "--gpus", "4", *given)
+    overrides = ["+a.b=1", "~c", "++d=[1,2]", "--config-name=ppo_megatron_trainer", "e='x y'"]
+    code, _, _ = run(capsys, "--gpu", "MI300X,MI355X", "--gpus", "4", *overrides)
     assert code in (0, 1)
-    assert [request.arguments for request in engine] == [given, given]
-    assert [request.identity["arch"] for request in engine] == ["gfx942", "gfx950"]
-    assert [request.identity["count"] for request in engine] == [4, 4]
+    assert [request.arguments for request in engine] == [tuple(overrides)] * 2
+    assert [request.identity.arch for request in engine] == ["gfx942", "gfx950"]
+    assert [request.identity.count for request in engine] == [4, 4]
 
 
-def test_json_holds_findings_and_issues(engine: list[engines.Request], capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_trainer_needs_and_nobody_named_is_completed_and_said(
+    engine: list[Request], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(capsys, f"{ROLLOUT}.max_num_seqs=64")
+    assert engine[0].arguments[-1] == f"{ROLLOUT}.max_num_seqs=64"
+    assert "actor_rollout_ref.actor.use_dynamic_bsz=True" in engine[0].arguments
+    assert "completed from the guide's recipe: algorithm.adv_estimator=grpo" in out
+    engine.clear()
+    _, out, _ = run(capsys, "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=8")  # it says how it cuts its batches
+    assert engine[0].arguments == ("actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=8",)
+    assert "completed" not in out
+
+
+def test_json_is_the_dump_of_the_report(engine: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--json", "--rocm", "7.2.1")
-    made = json.loads(out)
-    assert made["versions"]["vllm"] == "0.30.0"
-    assert {"findings", "issues", "journey", "gpu"} <= set(made["results"][0])
-    assert code == dryrun.code(made["results"])
+    answer = DryRun.model_validate_json(out)
+    assert (answer.format, answer.versions["vllm"]) == (2, "0.30.0")
+    assert code == answer.exit_code
+    assert run(capsys, "--format", "json", "--rocm", "7.2.1")[1] == out
 
 
-def test_the_report_says_that_nothing_ran(engine: list[engines.Request], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_says_that_nothing_ran(engine: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "--all")
-    assert "nothing ran on a GPU" in " ".join(out.split())
-    assert "MI300X (gfx942, 192 GiB)" in out and "max_num_seqs" in out
+    first = out.splitlines()[0]
+    assert first.endswith("; nothing ran on a GPU") and "1 x 8 MI300X (gfx942, 192 GiB)" in first
+    assert "max_num_seqs" in out
+
+
+@pytest.mark.parametrize("columns", ["80", "120", "200", None])
+def test_no_line_to_paste_is_broken_at_any_width(
+    engine: list[Request], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str | None
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = run(capsys, "--rocm", "7.2.1")
+    assert "\n    ++ray_kwargs.ray_init.runtime_env.env_vars.HSA_ENABLE_IPC_MODE_LEGACY='\"1\"'\n" in out
+    prose = [line for line in out.splitlines()[2:] if "=" not in line]
+    assert max(map(len, prose)) <= int(columns or 10_000)
+    assert "\x1b" not in out, "a pipe has no colours"
+
+
+def test_markdown_and_annotations_hold_the_findings(engine: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "--format", "markdown", "--rocm", "7.2.1")
+    assert "| what | confidence | way out |" in out and "[`tensor-item-segfault-in-pool`](http" in out
+    _, out, _ = run(capsys, "--format", "github", "--rocm", "7.2.1")
+    assert "::warning title=tensor-item-segfault-in-pool on MI300X, vLLM 0.30.0::" in out
+    assert all(line.startswith("::") for line in out.splitlines()[:-1])
 
 
 def test_exit_codes() -> None:
-    waiting = {"state": "awaits", "confidence": "confirmed"}
-    clean = {
-        "findings": [{"level": "note"}],
-        "issues": [waiting | {"confidence": "reported"}, waiting | {"state": "avoided"}],
-    }
-    assert dryrun.code([clean]) == 0
-    assert dryrun.code([clean, {"findings": [{"level": "finding"}], "issues": []}]) == 1
-    assert dryrun.code([{"findings": [], "issues": [waiting]}]) == 1
-    assert dryrun.code([clean, {"problem": {}}]) == 2
+    clean = report()
+    assert DryRun(versions={}, reports=(clean.model_copy(update={"issues": ()}),)).exit_code == 0
+    confirmed = clean.of_state("awaits")[0].model_copy(update={"confidence": "confirmed"})
+    reported = confirmed.model_copy(update={"confidence": "reported"})
+    for state, issue, code in (("awaits", confirmed, 1), ("awaits", reported, 0), ("avoided", confirmed, 0)):
+        one = clean.model_copy(update={"issues": (Match(state=state, finding=issue),)})  # type: ignore[arg-type]
+        assert DryRun(versions={}, reports=(one,)).exit_code == code
+    finding = report(graphs={"sizes": (1,), "max": 1}).model_copy(update={"issues": ()})
+    assert DryRun(versions={}, reports=(finding,)).exit_code == 1
+    problem = Problem(kind=Kind.VERL, stage="verl", message="no")
+    refused = RefusedJob(gpu=GPU, rocm=None, launcher="x", problems=(problem,))
+    assert DryRun(versions={}, reports=(finding, refused)).exit_code == 2
 
 
 def test_a_refusal_that_is_a_known_issue_says_the_fix() -> None:
@@ -124,20 +164,20 @@ def test_a_refusal_that_is_a_known_issue_says_the_fix() -> None:
 
 
 def test_a_comparison_shows_only_what_differs() -> None:
-    def made(**changes: Any) -> dict[str, Any]:
-        return result(**changes) | {"findings": [], "issues": []}
-
-    assert compare.differences([made(), made()]) == []
-    other = made(gpu={"name": "MI355X", "fp8": "e4m3fn"}, resolved={"max_num_batched_tokens": 16384})
-    assert dict(compare.differences([made(), other])) == {
+    plain = report()
+    bare = plain.model_copy(update={"findings": (), "issues": ()})
+    assert compare.differences([bare, bare]) == []
+    other = report(gpu=MI355X, resolved={"max_num_batched_tokens": 16384})
+    other = other.model_copy(update={"findings": (), "issues": ()})
+    assert dict(compare.differences([bare, other])) == {
         "FP8 format": ["e4m3fnuz", "e4m3fn"],
         "resolved: max_num_batched_tokens": ["8192", "16384"],
     }
 
 
 def test_the_identity_is_that_of_the_facts() -> None:
-    made = gpus.identity("mi355x", 8)
-    assert (made["name"], made["arch"], made["memory_gib"], made["fp8"]) == ("MI355X", "gfx950", 288, "e4m3fn")
+    gpu = gpus.identity("mi355x", 8)
+    assert (gpu.name, gpu.arch, gpu.memory_gib, gpu.fp8) == ("MI355X", "gfx950", 288, "e4m3fn")
 
 
 def test_the_identity_does_not_act_outside_a_dry_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,12 +211,12 @@ def test_bad_usage_names_the_command_whose_help_lists_the_options(
     capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
 ) -> None:
     assert main(arguments) == 2
-    said = capsys.readouterr().err
-    assert says in said and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert says in printed and printed.count("\n") == 1
 
 
 def test_a_key_of_other_releases_is_named_with_them() -> None:
-    said = refusals.elsewhere("verl has no key data.reward_fn_key", "9.9.9")
-    assert re.fullmatch(r"verl [\d.a-z]+ to [\d.]+ has this key, 9.9.9 does not", said)
-    assert refusals.elsewhere("verl has no key data.reward_fn_key", "0.9.1") == ""
-    assert refusals.elsewhere("verl has no key no.such.key", "0.9.1") == ""
+    line = refusals.elsewhere("data.reward_fn_key", "9.9.9")
+    assert re.fullmatch(r"verl [\d.a-z]+ to [\d.]+ has this key, 9.9.9 does not", line)
+    assert refusals.elsewhere("data.reward_fn_key", "0.9.1") == ""
+    assert refusals.elsewhere("no.such.key", "0.9.1") == ""

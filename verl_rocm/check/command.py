@@ -50,7 +50,7 @@ def run(machine: Path | None, assumed: dict[str, str | None], gpu: str | None, a
     try:
         described = situation(machine, assumed, gpu)
     except BadInput as error:
-        print(f"verl-rocm check: {render.clean(str(error))}", file=sys.stderr)
+        print(f"error: {render.clean(str(error))}", file=sys.stderr)
         return 2
     findings = rules.findings(described)
     if as_json:

@@ -1,1 +1,17 @@
-"""``verl-rocm dry-run``: what verl and vLLM make of a job on a named AMD GPU, without one."""
+"""``verl-rocm dry-run``: what verl and vLLM make of a job on a named AMD GPU, without one.
+
+A request makes eight stops, each in a module of its own::
+
+    command   the command line becomes a Question
+    jobs      the Question becomes launches, and each launch a Request for each GPU
+    engines   the Requests go to a child process of the interpreter that holds vLLM
+    worker    the child answers each in a fork: verl composes, vLLM resolves
+    findings  what of the answer a user should know
+    issues    which known issues the answer meets
+    resolve   answer, findings and issues become a Report
+    render    the Report becomes text (formats: Markdown, GitHub; JSON is its dump)
+"""
+
+from verl_rocm.dryrun.command import register
+
+__all__ = ["register"]

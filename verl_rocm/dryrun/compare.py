@@ -1,41 +1,43 @@
-"""What differs between several results: GPUs, or releases of vLLM."""
+"""What differs between several reports: GPUs, or releases of vLLM."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from .report import short
+from .journey import short
+from .report import RefusedJob, Report
 
-Result = dict[str, Any]
-
-
-def flat(result: Result) -> dict[str, str]:
-    """A result as lines that can be compared; problems count as a line of their own."""
-    if "problem" in result:
-        return {"refused": result["problem"]["message"]}
-    made: dict[str, str] = {}
-    for row in result["journey"]:
-        made[f"{row['argument']} (sent)"] = short(row["sent"])
-        made[row["argument"]] = short(row["vllm"])
-    made |= {f"graphs: {key}": short(result["graphs"][key]) for key in ("mode", "sizes", "max", "compilation")}
-    for row in result["attention"]:
-        switch = f"AITER installed, switch {row['VLLM_ROCM_USE_AITER'] or 'unset'}" if row["aiter"] else "no AITER"
-        made[f"attention, {switch}"] = (
-            row.get("error") or f"{row['backend']}, block {row['block_size']}, {row['graphs']}"
-        )
-    made |= {key.replace("_", " "): str(value) for key, value in result["runner"].items()}
-    made["FP8 format"] = result["gpu"]["fp8"]
-    made["sleep level"] = str(result["sleep"]["level"])
-    made |= {f"resolved: {key}": short(value) for key, value in result["resolved"].items() if key not in made}
-    made |= {f"environment: {key}": value for key, value in result["environment"].items()}
-    made |= {f"finding {item['id']}": item["text"] for item in result["findings"]}
-    made |= {f"issue {item['id']}": item["state"] for item in result["issues"]}
-    return made
+STATES = {"awaits": "met", "avoided": "avoided", "unknown": "undecided", "possible": "possible"}
 
 
-def differences(results: list[Result]) -> list[tuple[str, list[str]]]:
-    """Lines whose values differ, in the order of the first result that has them; ``-`` where a result lacks one."""
-    lines = [flat(result) for result in results]
+def flat(report: Report | RefusedJob) -> dict[str, str]:
+    """A report as lines that can be compared; problems are a line of their own."""
+    if isinstance(report, RefusedJob):
+        return {"refused": "; ".join(problem.message for problem in report.problems)}
+    job = report.resolution
+    lines: dict[str, str] = {}
+    for row in job.journey:
+        lines[f"{row.argument} (sent)"] = short(row.sent)
+        lines[row.argument] = short(row.vllm)
+    lines |= {"graphs: mode": job.graphs.mode, "graphs: sizes": short(list(job.graphs.sizes))}
+    lines |= {"graphs: max": str(job.graphs.max), "graphs: compilation": short(job.graphs.compilation)}
+    for choice in job.attention:
+        switch = f"AITER installed, switch {choice.switch or 'unset'}" if choice.aiter else "no AITER"
+        chosen = f"{choice.backend}, block {choice.block_size}, {choice.graphs}"
+        lines[f"attention, {switch}"] = choice.error or chosen
+    lines |= {name.replace("_", " "): str(value) for name, value in job.runner.model_dump().items()}
+    lines["FP8 format"] = report.gpu.fp8
+    lines["sleep level"] = str(job.sleep.level)
+    lines |= {f"resolved: {name}": short(value) for name, value in job.resolved.items() if name not in lines}
+    lines |= {f"environment: {name}": value for name, value in job.environment.items()}
+    lines |= {f"finding {item.id}": item.title for item in report.findings}
+    lines |= {f"known issue {match.finding.id}": STATES[match.state] for match in report.issues}
+    return lines
+
+
+def differences(reports: Sequence[Report | RefusedJob]) -> list[tuple[str, list[str]]]:
+    """Lines whose values differ, in the order of the first report that has them; ``-`` where a report lacks one."""
+    lines = [flat(report) for report in reports]
     names = list(dict.fromkeys(name for line in lines for name in line))
     rows = [(name, [line.get(name, "-") for line in lines]) for name in names]
     return [(name, values) for name, values in rows if len(set(values)) > 1]

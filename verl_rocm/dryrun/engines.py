@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ..worker.adopt import engine_version
+from verl_rocm.worker.adopt import engine_version
+from verl_rocm.worker.wire import Answers, Request, Requests
 
 SUPPORTED = ("0.24.0", "0.30.0", "0.32.0")
 ROOT = Path(__file__).resolve().parents[2]
 IDENTITY = Path(__file__).resolve().parents[1] / "identity"
 ENGINES = "VERL_ROCM_ENGINES"
+DEBUG = "VERL_ROCM_DEBUG"
 # Of the user's environment, what would make the child do anything but resolve: kept out.
 DROPPED = (
     "PYTHONSTARTUP",
@@ -43,21 +44,6 @@ SET = {
 
 class EngineProblem(Exception):
     """No engine to resolve with; one line that says what to do."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One dry run, as the child process reads it."""
-
-    identity: dict[str, Any]
-    launcher: str
-    arguments: list[str]
-    models: dict[str, dict[str, str]]
-    rocm: str | None = None
-    model: str | None = None
-    nodes: int | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-    devices: dict[str, str] = field(default_factory=dict)
 
 
 def installed() -> str | None:
@@ -89,21 +75,21 @@ def interpreter(version: str | None) -> str:
         version = "0.30.0" if "0.30.0" in named else min(named)
     if version in named:
         return named[version]
-    wanted = f"vLLM {version}" if version else "vLLM and verl"
+    missing = f"vLLM {version}" if version else "vLLM and verl"
     raise EngineProblem(
-        f"{wanted} not installed here: use the Python that holds it, or `make dry-run "
+        f"{missing} not installed here: use the Python that holds it, or `make dry-run "
         f"VLLM={version or '0.30.0'}`, which builds one"
     )
 
 
 def environment(base: Mapping[str, str], checkout: Path | None = None) -> dict[str, str]:
     """The child's environment: the user's, without what would start anything, with the identity folder on the path."""
-    made = {name: value for name, value in base.items() if name not in DROPPED} | SET
+    variables = {name: value for name, value in base.items() if name not in DROPPED} | SET
     path = [str(IDENTITY), str(ROOT), *([str(checkout)] if checkout else [])]
     path += filter(None, [base.get("VERL_ROCM_EXTRA_PATH")])
-    made["PYTHONPATH"] = os.pathsep.join(path)
-    made["VLLM_CACHE_ROOT"] = str(cache(base))
-    return made
+    variables["PYTHONPATH"] = os.pathsep.join(path)
+    variables["VLLM_CACHE_ROOT"] = str(cache(base))
+    return variables
 
 
 def cache(base: Mapping[str, str]) -> Path:
@@ -117,9 +103,7 @@ def cache(base: Mapping[str, str]) -> Path:
     return folder if os.access(folder, os.W_OK) else Path(tempfile.gettempdir()) / "verl-rocm-cache"
 
 
-def resolve(
-    requests: Sequence[Request], python: str, limit: float = 900, checkout: Path | None = None
-) -> dict[str, Any]:
+def resolve(requests: Sequence[Request], python: str, limit: float = 900, checkout: Path | None = None) -> Answers:
     """Answer all requests in one child process of ``python``; see :mod:`verl_rocm.worker`.
 
     ``checkout`` is a folder whose ``verl`` is taken instead of the installed one.
@@ -128,17 +112,17 @@ def resolve(
         EngineProblem: the child could not even import what it needs.
     """
     with tempfile.TemporaryDirectory(prefix="verl-rocm-") as folder:
-        source, target = Path(folder) / "requests.json", Path(folder) / "results.json"
-        source.write_text(json.dumps([asdict(request) for request in requests]), encoding="utf-8")
+        source, target = Path(folder) / "requests.json", Path(folder) / "answers.json"
+        source.write_text(Requests(requests=tuple(requests)).model_dump_json(), encoding="utf-8")
         command = [python, "-m", "verl_rocm.worker", str(source), str(target)]
-        said = None if os.environ.get("VERL_ROCM_DEBUG") else subprocess.PIPE
+        pipe = None if os.environ.get(DEBUG) else subprocess.PIPE
         try:
             done = subprocess.run(
                 command,
                 env=environment(os.environ, checkout),
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=pipe,
+                stderr=pipe,
                 timeout=limit,
                 text=True,
                 errors="replace",
@@ -148,7 +132,18 @@ def resolve(
         except subprocess.TimeoutExpired:
             raise EngineProblem(f"no answer from {python} within {limit:.0f} s") from None
         if not target.is_file():
-            last = (done.stderr or "").strip().splitlines() or ["no message"]
-            raise EngineProblem(f"vLLM or verl cannot be imported in {python}: {last[-1][:200]}")
-        found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
-        return found
+            reason = cause(done.returncode, done.stderr or "")
+            raise EngineProblem(f"vLLM and verl cannot be used in {python}: {reason}; {DEBUG}=1 shows all of it")
+        return Answers.model_validate_json(target.read_bytes())
+
+
+def cause(code: int, printed: str) -> str:
+    """Why a child ended, in one line: its signal, else its exception's own line, else the last thing it printed."""
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}"
+    lines = [line.rstrip() for line in printed.splitlines() if line.strip()]
+    after = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    for line in lines[after[-1] + 1 :] if after else ():
+        if re.match(r"[A-Za-z_][\w.]*(: |$)", line):  # a frame of the traceback is indented
+            return line[:300]
+    return lines[-1][:300] if lines else f"it ended with code {code} and printed nothing"

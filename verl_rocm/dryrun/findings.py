@@ -3,206 +3,204 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from verl_rocm.paste import KWARGS, ROLLOUT
-
-Result = dict[str, Any]
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.releases import release
+from verl_rocm.finding import Finding, Level, Remedy, remedy
+from verl_rocm.paste import KWARGS, ROLLOUT, UNSET, Target, override, paste
+from verl_rocm.worker.wire import Identity, Resolution
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One line for the reader. ``level`` is ``finding`` (which counts) or ``note``; ``fix`` is to be pasted."""
+class Subject:
+    """What the rules look at.  ``exported`` are variables that the user set, in a script or as overrides."""
 
-    id: str
-    text: str
-    fix: str = ""
-    level: str = "finding"
-
-
-def _row(result: Result, argument: str) -> dict[str, Any]:
-    return next((row for row in result["journey"] if row["argument"] == argument), {})
+    job: Resolution
+    gpu: Identity
+    facts: Facts
+    versions: dict[str, str]
+    exported: dict[str, str]
 
 
-def capture_sizes(sizes: list[int], wanted: int) -> list[int]:
-    """``sizes`` with doubled ones added up to ``wanted`` sequences."""
-    made = sorted({size for size in sizes if size > 0}) or [1]
-    while made[-1] < wanted:
-        made.append(min(made[-1] * 2, wanted))
-    return made
+def _finding(name: str, text: str, *lines: str, level: Level = "finding") -> Finding:
+    """A finding of the dry run's own; each of ``lines`` is one way out, to be pasted."""
+    return Finding(id=name, title=text, level=level, remedies=tuple(Remedy(text="", lines=(each,)) for each in lines))
 
 
-def false_flags(result: Result) -> Iterator[Finding]:
+def capture_sizes(sizes: list[int], largest: int) -> list[int]:
+    """``sizes`` with doubled ones added up to ``largest`` sequences."""
+    grown = sorted({size for size in sizes if size > 0}) or [1]
+    while grown[-1] < largest:
+        grown.append(min(grown[-1] * 2, largest))
+    return grown
+
+
+def false_flags(s: Subject) -> Iterator[Finding]:
     """verl sends nothing for most ``False`` values; then vLLM's own default stands."""
-    for row in result["journey"]:
-        if row["verl"] is not False or row["sent"] is not None or not row["known"]:
+    for row in s.job.journey:
+        if row.verl is not False or row.sent is not None or not row.known:
             continue
-        if row["vllm"] not in (False, None):
-            yield Finding(
-                "false-dropped",
-                f"{row['key'] or row['argument']}=False is not sent, and vLLM makes {row['vllm']} of the missing flag",
-                f"+{KWARGS}.no_{row['argument']}=True",
-            )
-        elif row["override"] is not None:
-            yield Finding(
-                "false-dropped", f"{row['key']}=False is not sent; vLLM's default is False as well", level="note"
-            )
+        if row.vllm not in (False, None):
+            text = f"{row.key or row.argument}=False is not sent, and vLLM makes {row.vllm} of the missing flag"
+            yield _finding("false-dropped", text, override(s.facts, f"{KWARGS}.no_{row.argument}", True))
+        elif row.override is not None:
+            text = f"{row.key}=False is not sent; vLLM's default is False as well"
+            yield _finding("false-dropped", text, level="note")
 
 
-def graph_sizes(result: Result) -> Iterator[Finding]:
+def graph_sizes(s: Subject) -> Iterator[Finding]:
     """Decode batches above the largest captured size run without a graph."""
-    graphs, most = result["graphs"], result["resolved"]["max_num_seqs"]
-    asked = graphs["asked"].get("cudagraph_capture_sizes")
-    if graphs["mode"] == "NONE":
+    graphs, most = s.job.graphs, _whole(s.job, "max_num_seqs")
+    requested = graphs.requested.get("cudagraph_capture_sizes")
+    if graphs.mode == "NONE":
         return
-    if asked and sorted(asked) != graphs["sizes"]:
-        yield Finding("sizes-clipped", f"capture sizes {sorted(asked)} became {graphs['sizes']}", "")
-    if graphs["max"] < most:
-        key = f"{ROLLOUT}.cudagraph_capture_sizes"
-        sizes = ",".join(map(str, capture_sizes(graphs["sizes"], most)))
-        yield Finding(
-            "sizes-below-max-num-seqs",
-            f"capture sizes end at {graphs['max']} and max_num_seqs is {most}: decode "
-            f"batches of {graphs['max'] + 1} to {most} sequences run without a graph",
-            f"'{key}=[{sizes}]' or {ROLLOUT}.max_num_seqs={graphs['max']}",
+    if isinstance(requested, list) and requested and sorted(map(str, requested)) != sorted(map(str, graphs.sizes)):
+        yield _finding("sizes-clipped", f"capture sizes {requested} became {list(graphs.sizes)}")
+    if graphs.max < most:
+        text = (
+            f"decode batches of {graphs.max + 1} to {most} sequences run without a graph: capture sizes end at "
+            f"{graphs.max} and max_num_seqs is {most}"
         )
+        sizes = override(s.facts, f"{ROLLOUT}.cudagraph_capture_sizes", [*capture_sizes(list(graphs.sizes), most)])
+        fewer = override(s.facts, f"{ROLLOUT}.max_num_seqs", graphs.max)
+        yield _finding("sizes-below-max-num-seqs", text, sizes, fewer)
 
 
-def eager(result: Result) -> Iterator[Finding]:
+def _whole(job: Resolution, argument: str, otherwise: int = 1) -> int:
+    value = job.resolved.get(argument)
+    return value if isinstance(value, int) else otherwise
+
+
+def eager(s: Subject) -> Iterator[Finding]:
     """``enforce_eager`` makes all that was asked of graphs idle."""
-    if not result["resolved"].get("enforce_eager"):
+    if not s.job.resolved.get("enforce_eager"):
         return
-    asked = [
-        row["key"]
-        for row in result["journey"]
-        if row["argument"] in ("cudagraph_capture_sizes", "cudagraph_mode") and row["override"]
-    ]
-    if asked:
-        yield Finding(
-            "eager-idles-graphs",
-            f"enforce_eager=True: vLLM neither compiles nor captures, so {' and '.join(asked)} do nothing",
-            f"{ROLLOUT}.enforce_eager=False",
-        )
+    of_graphs = ("cudagraph_capture_sizes", "cudagraph_mode")
+    idle = [row.key for row in s.job.journey if row.argument in of_graphs and row.override]
+    if idle:
+        text = f"enforce_eager=True: vLLM neither compiles nor captures, so {' and '.join(idle)} do nothing"
+        yield _finding("eager-idles-graphs", text, override(s.facts, f"{ROLLOUT}.enforce_eager", False))
     else:
-        yield Finding("eager", "enforce_eager=True: vLLM neither compiles nor captures graphs", level="note")
+        yield _finding("eager", "enforce_eager=True: vLLM neither compiles nor captures graphs", level="note")
 
 
-def all_reduce(result: Result) -> Iterator[Finding]:
+def all_reduce(s: Subject) -> Iterator[Finding]:
     """vLLM builds QuickReduce and AITER's all-reduce only beside custom all-reduce."""
-    if not result["resolved"].get("disable_custom_all_reduce"):
+    if not s.job.resolved.get("disable_custom_all_reduce") or _whole(s.job, "tensor_parallel_size") < 2:
         return
-    quick = result["environment"].get("VLLM_ROCM_QUICK_REDUCE_QUANTIZATION", "NONE")
-    parallel = result["resolved"].get("tensor_parallel_size", 1) > 1
-    if parallel and quick != "NONE":
-        yield Finding(
-            "quick-reduce-off",
-            f"disable_custom_all_reduce=True also turns off QuickReduce, which the job asks for "
-            f"with VLLM_ROCM_QUICK_REDUCE_QUANTIZATION={quick}",
-            f"++{KWARGS}.disable_custom_all_reduce=False",
-        )
-    elif parallel:
-        yield Finding(
-            "quick-reduce-off",
-            "disable_custom_all_reduce=True also turns off QuickReduce and AITER's all-reduce",
-            level="note",
-        )
-
-
-def sleep(result: Result) -> Iterator[Finding]:
-    """Sleep needs the pool, and the pool is idle without sleep."""
-    found = result["sleep"]
-    if found["mode"] == "hybrid" and not found["free_cache_engine"] and not found["pool"]:
-        yield Finding("no-sleep", "vLLM keeps its memory during training: sleep is off", level="note")
-    elif found["mode"] != "hybrid":
-        yield Finding("no-sleep", f"{found['mode']} rollout: verl never puts it to sleep", level="note")
-    elif found["free_cache_engine"] and not found["pool"]:
-        yield Finding(
-            "sleep-without-pool",
-            "free_cache_engine=True calls sleep, but enable_sleep_mode=False builds no pool: nothing is freed",
-            f"+{ROLLOUT}.enable_sleep_mode=True",
-        )
-    elif found["pool"] and not found["free_cache_engine"]:
-        yield Finding(
-            "pool-without-sleep",
-            "free_cache_engine=False: the sleep pool is built and verl never sleeps",
-            f"{ROLLOUT}.free_cache_engine=True, or +{ROLLOUT}.enable_sleep_mode=False",
-            "note",
-        )
+    quick = s.job.environment.get("VLLM_ROCM_QUICK_REDUCE_QUANTIZATION", "NONE")
+    text = "disable_custom_all_reduce=True also turns off QuickReduce"
+    if quick != "NONE":
+        text += f", which the job asks for with VLLM_ROCM_QUICK_REDUCE_QUANTIZATION={quick}"
+        line = override(s.facts, f"{KWARGS}.disable_custom_all_reduce", False)
+        yield _finding("quick-reduce-off", text, line)
     else:
-        text = {1: "weights are kept in host memory", 2: "weights are discarded and come back with the next sync"}
-        yield Finding("sleep-level", f"verl sleeps at level {found['level']}: {text[found['level']]}", level="note")
+        yield _finding("quick-reduce-off", f"{text} and AITER's all-reduce", level="note")
 
 
-def precision(result: Result) -> Iterator[Finding]:
+def sleep(s: Subject) -> Iterator[Finding]:
+    """Sleep needs the pool, and the pool is idle without sleep."""
+    state = s.job.sleep
+    pool, cache = f"{ROLLOUT}.enable_sleep_mode", f"{ROLLOUT}.free_cache_engine"
+    if state.mode == "hybrid" and not state.free_cache_engine and not state.pool:
+        yield _finding("no-sleep", "vLLM keeps its memory during training: sleep is off", level="note")
+    elif state.mode != "hybrid":
+        yield _finding("no-sleep", f"{state.mode} rollout: verl never puts it to sleep", level="note")
+    elif state.free_cache_engine and not state.pool:
+        text = "free_cache_engine=True calls sleep, but enable_sleep_mode=False builds no pool: nothing is freed"
+        yield _finding("sleep-without-pool", text, override(s.facts, pool, True))
+    elif state.pool and not state.free_cache_engine:
+        text = "free_cache_engine=False: the sleep pool is built and verl never sleeps"
+        lines = override(s.facts, cache, True), override(s.facts, pool, False)
+        yield _finding("pool-without-sleep", text, *lines, level="note")
+    else:
+        kept = {1: "weights are kept in host memory", 2: "weights are discarded and come back with the next sync"}
+        yield _finding("sleep-level", f"verl sleeps at level {state.level}: {kept[state.level]}", level="note")
+
+
+def precision(s: Subject) -> Iterator[Finding]:
     """The FP8 format of the arch."""
-    gpu, quantization = result["gpu"], result["resolved"].get("quantization")
+    quantization = s.job.resolved.get("quantization")
     if not quantization or "fp8" not in str(quantization):
         return
-    if gpu["fp8"] == "none":
-        yield Finding(
-            "fp8-missing",
-            f"quantization={quantization}, but {gpu['name']} ({gpu['arch']}) has no FP8",
-            f"{ROLLOUT}.quantization=null",
-        )
+    if s.gpu.fp8 == "none":
+        text = f"quantization={quantization}, but {s.gpu.name} ({s.gpu.arch}) has no FP8"
+        yield _finding("fp8-missing", text, override(s.facts, f"{ROLLOUT}.quantization", "null"))
     else:
-        yield Finding("fp8-format", f"FP8 on {gpu['arch']} is {gpu['fp8']}; verl quantises to e4m3fn", level="note")
+        yield _finding("fp8-format", f"FP8 on {s.gpu.arch} is {s.gpu.fp8}; verl quantises to e4m3fn", level="note")
 
 
-def attention(result: Result) -> Iterator[Finding]:
+def attention(s: Subject) -> Iterator[Finding]:
     """Backend as vLLM chooses it, with and without AITER."""
-    rows = result["attention"]
-    for row in rows:
-        if "error" in row and row is rows[0]:
-            yield Finding("no-attention-backend", f"without AITER vLLM finds no attention backend: {row['error']}")
-    names = {row.get("backend") for row in rows}
-    if len(names - {None}) > 1:
-        yield Finding("aiter-changes-backend", "the attention backend depends on AITER: see the table", level="note")
-    on = [row for row in rows if row["aiter"] and row["VLLM_ROCM_USE_AITER"] == "1"]
-    if result["environment"].get("VLLM_ROCM_USE_AITER") == "1" and on and "AITER" not in str(on[0].get("backend")):
-        yield Finding(
-            "aiter-not-chosen",
-            f"VLLM_ROCM_USE_AITER=1, yet vLLM chooses {on[0].get('backend')} for attention",
-            f"+{KWARGS}.attention_backend=ROCM_AITER_FA",
-        )
+    choices = s.job.attention
+    if choices and choices[0].error:
+        yield _finding("no-attention-backend", f"without AITER vLLM finds no attention backend: {choices[0].error}")
+    if len({choice.backend for choice in choices} - {None}) > 1:
+        yield _finding("aiter-changes-backend", "the attention backend depends on AITER: see the plan", level="note")
+    on = [choice for choice in choices if choice.aiter and choice.switch == "1"]
+    if s.job.environment.get("VLLM_ROCM_USE_AITER") == "1" and on and "AITER" not in str(on[0].backend):
+        text = f"VLLM_ROCM_USE_AITER=1, yet vLLM chooses {on[0].backend} for attention"
+        yield _finding("aiter-not-chosen", text, paste(s.facts, "attention_backend", "ROCM_AITER_FA", Target.OVERRIDE))
 
 
-def changed(result: Result) -> Iterator[Finding]:
+def changed(s: Subject) -> Iterator[Finding]:
     """A value that vLLM replaced by another."""
-    told = {"cudagraph_capture_sizes", "cudagraph_mode"}
-    eager_now = result["resolved"].get("enforce_eager")
-    for row in result["journey"]:
-        if row["sent"] is None or not row["known"] or (row["argument"] in told and eager_now):
+    for row in s.job.journey:
+        if row.sent is None or not row.known or row.argument == "cudagraph_capture_sizes":
             continue
-        if row["argument"] == "cudagraph_capture_sizes":
+        if row.argument == "cudagraph_mode" and s.job.resolved.get("enforce_eager"):
             continue
-        one, other = row["verl"], row["vllm"]
-        if isinstance(one, str | bool | int | float) and str(one).lower() != str(other).lower() and one != other:
-            yield Finding("changed", f"{row['argument']}: verl sends {one}, vLLM makes it {other}")
+        scalar = isinstance(row.verl, str | bool | int | float)
+        if scalar and str(row.verl).lower() != str(row.vllm).lower() and row.verl != row.vllm:
+            yield _finding("changed", f"{row.argument}: verl sends {row.verl}, vLLM makes it {row.vllm}")
 
 
-def runner(result: Result) -> Iterator[Finding]:
+def unread_variables(s: Subject) -> Iterator[Finding]:
+    """Variables of vLLM's or verl's name that the resolved release does not read, with what replaced them."""
+    for name, value in s.exported.items():
+        project = name.partition("_")[0].lower()
+        if project not in s.facts.releases or not value.strip():
+            continue
+        known = s.facts.releases[project]
+        version = s.versions.get(project, "")
+        readers = [each for each in known if release(project, each, s.facts.folder).reads(name)]
+        if version not in known or release(project, version, s.facts.folder).reads(name) is not False:
+            continue
+        if not readers and project == "verl":
+            continue  # users name variables of their own scripts like this
+        last = f"{readers[-1]} was the last release to read it" if readers else "no stored release does"
+        issue = next((i for i in s.facts.issues.values() if name in i.applies_when.environment_names()), None)
+        ways = tuple(remedy(s.facts, fix, Target.OVERRIDE) for fix in issue.fixes) if issue else ()
+        gone = Remedy(text="Leave it out.", lines=(paste(s.facts, name, UNSET, Target.SHELL) or f"unset {name}",))
+        text = f"{name}={value} does nothing: {project} {version} does not read it; {last}"
+        yield Finding(id="variable-not-read", title=text, remedies=(*ways, gone))
+
+
+def runner(s: Subject) -> Iterator[Finding]:
     """Which model runner, and what vLLM warned about."""
-    if result["runner"]["model_runner"] == "V1" and "V1 model" in " ".join(result["said"]):
-        yield Finding("model-runner-v1", next(line for line in result["said"] if "V1 model" in line), level="note")
-    for line in result["said"]:
-        if "V1 model" not in line and not line.startswith(("Failed to import", "Platform '")):
-            yield Finding("warning", f"vLLM warns: {line[:240]}", level="note")
+    for line in s.job.warnings:
+        if "V1 model" in line:
+            if s.job.runner.model_runner == "V1":
+                yield _finding("model-runner-v1", line, level="note")
+        elif "Unknown vLLM environment variable" in line and any(name in line for name in s.exported):
+            continue  # a finding of its own
+        elif not line.startswith(("Failed to import", "Platform '")):
+            yield _finding("warning", f"vLLM warns: {line[:240]}", level="note")
 
 
-def others(result: Result) -> Iterator[Finding]:
+def others(s: Subject) -> Iterator[Finding]:
     """Engines of the job that were not resolved."""
-    for found in result.get("others", []):
-        asked = ", ".join(f"{name}={found[name]}" for name in found if name not in ("what", "key", "model"))
-        yield Finding(
-            "other-rollout",
-            f"the {found['what']} {found['model']} gets an engine of its own ({found['key']}: {asked}), which is not "
-            "resolved here: dry-run that model by itself, with these values under actor_rollout_ref.rollout",
-            level="note",
+    for engine in s.job.others:
+        values = ", ".join(f"{name}={value}" for name, value in engine.settings.items())
+        text = (
+            f"the {engine.what} {engine.model} gets an engine of its own ({engine.key}: {values}), which is not "
+            "resolved here: dry-run that model by itself, with these values under actor_rollout_ref.rollout"
         )
+        yield _finding("other-rollout", text, level="note")
 
 
-RULES: tuple[Callable[[Result], Iterator[Finding]], ...] = (
+RULES: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     false_flags,
     graph_sizes,
     eager,
@@ -211,17 +209,13 @@ RULES: tuple[Callable[[Result], Iterator[Finding]], ...] = (
     precision,
     attention,
     changed,
+    unread_variables,
     runner,
     others,
 )
 
 
-def find(result: Result) -> list[Finding]:
+def find(subject: Subject) -> tuple[Finding, ...]:
     """All findings of a result, findings before notes, in the order of the rules."""
-    made = [finding for rule in RULES for finding in rule(result)]
-    return sorted(made, key=lambda finding: finding.level != "finding")
-
-
-def as_dicts(found: list[Finding]) -> list[dict[str, str]]:
-    """For the JSON report."""
-    return [asdict(finding) for finding in found]
+    everything = [finding for rule in RULES for finding in rule(subject)]
+    return tuple(sorted(everything, key=lambda finding: finding.level != "finding"))

@@ -1,118 +1,95 @@
-"""Known issues that await a job: by versions and arch from the facts, and by what the job really uses."""
+"""Known issues of a job: by versions and arch from the facts, and by what the job really uses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from verl_rocm.facts.base import Facts
-from verl_rocm.facts.schema import Fix, Issue, Setting, Use, Value
-from verl_rocm.paste import KWARGS
+from verl_rocm.facts.conditions import Circumstances, holds, same
+from verl_rocm.facts.schema import Fix, Issue, Value
+from verl_rocm.finding import of_issue
+from verl_rocm.paste import UNSET, Target
+from verl_rocm.worker.wire import Identity, Resolution
 
-from .findings import Result
+from .report import Match, State
 
-# Goals whose issues a recipe can meet; build, host, devices and observe are about the machine, not about the overrides.
-GOALS = ("sleep", "graphs", "memory", "batching", "parallelism", "kernels", "communication", "weight_sync", "precision")
-
-
-def _names(result: Result, *words: str) -> bool:
-    return any(word.lower() in result["model"]["architecture"].lower() for word in words)
-
-
-# Whether a job uses what the field ``job`` of an issue names.
-USES: dict[Use, Callable[[Result], bool]] = {
-    "graphs": lambda r: bool(r["graphs"]["max"]),
-    "sleep": lambda r: bool(r["sleep"]["level"]),
-    "sleep_pool": lambda r: bool(r["sleep"]["pool"]),
-    "sleep_without_pool": lambda r: r["sleep"]["free_cache_engine"] and not r["sleep"]["pool"],
-    "parallel": lambda r: bool(r["resolved"].get("tensor_parallel_size", 1) > 1),
-    "several_nodes": lambda r: bool(r["sizes"]["nodes"] > 1),
-    "custom_all_reduce_off": lambda r: bool(r["resolved"].get("disable_custom_all_reduce")),
-    "aiter": lambda r: r["environment"].get("VLLM_ROCM_USE_AITER", "0") == "1",
-    "fp8": lambda r: "fp8" in str(r["resolved"].get("quantization")),
-    "moe": lambda r: _names(r, "moe", "deepseek", "gptoss"),
-    "hybrid_model": lambda r: _names(r, "Qwen3Next", "Qwen3_5", "Nemotron", "Mamba"),
-    "over_64_sequences": lambda r: bool(r["resolved"]["max_num_seqs"] > 64),
-    "over_8192_tokens": lambda r: bool(r["resolved"]["max_num_batched_tokens"] > 8192),
-    "nccl_checkpoint_engine": lambda r: "checkpoint_engine.backend=nccl" in str(r["settings"]),
-    "no_recipe": lambda r: False,
-}
+ORDER: tuple[State, ...] = ("awaits", "unknown", "possible", "avoided")
+Versions = Mapping[str, str | None]
 
 
-@dataclass(frozen=True)
-class Match:
-    """An issue of the job. ``state``: ``awaits``, ``avoided`` (a fix is set) or ``unknown`` (a version is missing)."""
+def circumstances(job: Resolution, gpu: Identity) -> Circumstances:
+    """What a resolved job shows to the conditions of known issues.
 
-    issue: Issue
-    state: str
-    fixes: tuple[str, ...]
-
-
-def paste(setting: Setting | None, fix: Fix) -> str:
-    """A fix as an override to paste, or its text where no override does it."""
-    if setting is None or fix.value is None:
-        return fix.text
-    shown = "[" + ",".join(map(str, fix.value)) + "]" if isinstance(fix.value, list) else str(fix.value)
-    match setting.where:
-        case "verl":
-            return f"++{setting.name}={shown}" if not isinstance(fix.value, list) else f"'++{setting.name}={shown}'"
-        case "vllm":
-            return f"++{KWARGS}.{setting.name}={shown}"
-        case "compilation_config":
-            return f"++{KWARGS}.compilation_config.{setting.name}={shown}"
-        case "env" if shown != "unset":
-            return f"+ray_kwargs.ray_init.runtime_env.env_vars.{setting.name}='\"{shown}\"'"
-    return fix.text
+    Of the environment only what the job sends is known; what the cluster's shells have beside it is taken as absent.
+    """
+    return Circumstances(
+        sleep=bool(job.sleep.level),
+        sleep_pool=job.sleep.pool,
+        graphs=bool(job.graphs.max),
+        moe=job.model.moe,
+        hybrid=job.model.hybrid,
+        critic=job.config.get("algorithm.adv_estimator") == "gae",
+        megatron=job.config.get("actor_rollout_ref.actor.strategy") == "megatron",
+        radeon=False,
+        architecture=job.model.architecture,
+        gpu=gpu.name,
+        nodes=job.sizes.nodes,
+        replicas=job.sizes.replicas,
+        settings=settings(job),
+        environment=job.environment,
+    )
 
 
-def _set(setting: Setting | None, value: Value | None, result: Result) -> bool:
-    """Whether the job already has that value of a setting."""
-    if setting is None or value is None:
-        return False
-    name = setting.name.rpartition(".")[2]
-    have: Any
-    if setting.where == "env":
-        have = result["environment"].get(setting.name)
-    elif name == "cudagraph_capture_sizes":
-        have = result["graphs"]["sizes"]
-        return bool(have) and len(have) <= len(value) if isinstance(value, list) else False
-    elif name == "cudagraph_mode":
-        have = result["graphs"]["mode"]
-    elif name == "free_cache_engine":
-        have = result["sleep"]["free_cache_engine"]
-    else:
-        have = result["resolved"].get(name)
-    return have is not None and str(have).lower() == str(value).lower()
+def settings(job: Resolution) -> dict[str, object]:
+    """Every value of a job by the name that facts use: verl's by key, vLLM's by argument."""
+    graphs: dict[str, object] = {"cudagraph_mode": job.graphs.mode, "cudagraph_capture_sizes": list(job.graphs.sizes)}
+    sizes: dict[str, object] = {"actor_rollout_ref.rollout.cudagraph_capture_sizes": list(job.graphs.sizes)}
+    return {**job.config, **job.resolved, **graphs, **sizes}
 
 
-def match(facts: Facts, result: Result, versions: dict[str, str | None]) -> list[Match]:
-    """Issues that hold for the job's versions and arch, and that it can meet; awaiting ones first."""
-    installed = versions | {"arch": result["gpu"]["arch"]}
-    found = []
+def _is_set(facts: Facts, name: str, value: Value, job: Resolution) -> bool:
+    """Whether the job already gives a setting that value; a list of graph sizes counts by its length."""
+    if facts.place(name) == "env":
+        there = job.environment.get(name)
+        return same(UNSET if there is None else there, value)
+    there_too = settings(job).get(name.rpartition(".")[2], settings(job).get(name))
+    if isinstance(value, list):
+        return isinstance(there_too, list) and 0 < len(there_too) <= len(value)
+    return there_too is not None and same(there_too, value)
+
+
+def in_force(facts: Facts, fix: Fix, job: Resolution) -> bool:
+    """Whether the job already has all settings of a fix."""
+    return bool(fix.settings) and all(_is_set(facts, name, value, job) for name, value in fix.settings.items())
+
+
+def state(facts: Facts, issue: Issue, job: Resolution, gpu: Identity, versions: Versions) -> State | None:
+    """How a known issue stands to the job; None if it does not concern it."""
+    affected = issue.affects({**versions, "arch": gpu.arch})
+    met = holds(issue.applies_when, circumstances(job, gpu))
+    if affected is False or met is False:
+        return None
+    if any(in_force(facts, fix, job) for fix in issue.fixes):
+        return "avoided"
+    if met is None:
+        return "possible"
+    return "awaits" if affected else "unknown"
+
+
+def matches(facts: Facts, job: Resolution, gpu: Identity, versions: Versions) -> tuple[Match, ...]:
+    """Known issues of the job's releases and GPU, those that it meets first."""
+    matched: list[Match] = []
     for issue in facts.issues.values():
-        if facts.goal[issue.id] not in GOALS or not all(USES[use](result) for use in issue.job):
-            continue
-        holds = issue.holds(installed)
-        if holds is False:
-            continue
-        avoided = any(_set(facts.setting(fix.setting), fix.value, result) for fix in issue.fixes if fix.setting)
-        state = "avoided" if avoided else "awaits" if holds else "unknown"
-        fixes = tuple(paste(facts.setting(fix.setting) if fix.setting else None, fix) for fix in issue.fixes)
-        found.append(Match(issue, state, fixes))
-    order = {"awaits": 0, "unknown": 1, "avoided": 2}
-    return sorted(found, key=lambda made: (order[made.state], made.issue.id))
+        if stands := state(facts, issue, job, gpu, versions):
+            matched.append(Match(state=stands, finding=of_issue(facts, issue, Target.OVERRIDE, "")))
+    return tuple(sorted(matched, key=lambda match: (ORDER.index(match.state), match.finding.id)))
 
 
-def as_dicts(found: list[Match]) -> list[dict[str, Any]]:
-    """For the JSON report."""
+def brings(facts: Facts, job: Resolution, gpu: Identity, versions: Versions, component: str, version: str) -> list[str]:
+    """Ids of issues that would await the job with another version of a component, and do not now."""
+    other = {**versions, component: version}
     return [
-        {
-            "id": made.issue.id,
-            "title": made.issue.title,
-            "state": made.state,
-            "confidence": made.issue.confidence,
-            "fixes": list(made.fixes),
-        }
-        for made in found
+        issue.id
+        for issue in facts.issues.values()
+        if state(facts, issue, job, gpu, other) == "awaits" and state(facts, issue, job, gpu, versions) != "awaits"
     ]

@@ -75,8 +75,12 @@ class Conditions(Record):
             raise ValueError("any_of needs two or more parts, none of them empty; add one or write its fields beside")
         return self
 
+    def environment_names(self) -> set[str]:
+        """The environment variables that it names."""
+        return {*self.environment, *(name for part in self.any_of for name in part.environment_names())}
+
     def variables(self) -> Iterator[str]:
-        """The environment variables that it looks at."""
+        """The environment variables that it looks at, those of torch's allocator included."""
         yield from self.environment
         if self.expandable_segments is not None:
             yield from ALLOCATOR

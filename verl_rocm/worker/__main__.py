@@ -1,4 +1,4 @@
-"""``python -m verl_rocm.worker IN OUT``: requests in, results out, as JSON; one fork for each request.
+"""``python -m verl_rocm.worker IN OUT``: requests in, answers out, as JSON; one fork for each request.
 
 The imports of torch, vLLM and verl happen once.  A fork starts from that state, so that what one request changes (the
 environment, vLLM's caches, the GPU) does not reach the next.
@@ -7,15 +7,18 @@ environment, vLLM's caches, the GPU) does not reach the next.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from . import adopt
+from .wire import Answer, Answers, Kind, Problem, Refusal, Request, Requests
+
+ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 
 
 def imports() -> None:
@@ -31,56 +34,55 @@ def imports() -> None:
     del hydra, verl, vllm
 
 
-def _in_child(request: dict[str, Any], devices: dict[str, str], pipe: int) -> None:
+def _in_child(request: Request, variables: dict[str, str]) -> Answer:
     from .run import run
 
-    signal.alarm(int(request.get("limit", 120)))
+    signal.alarm(request.limit)
     started = time.monotonic()
-    adopt.become(request["identity"])
-    result = run(request, devices | request.get("devices", {}))
-    result["seconds"] = round(time.monotonic() - started, 2)
-    with os.fdopen(pipe, "w", encoding="utf-8") as stream:
-        json.dump(result, stream)
+    adopt.become(request.identity)
+    answer = run(request, variables | request.devices)
+    return answer.model_copy(update={"seconds": round(time.monotonic() - started, 2)})
 
 
-def _fork(request: dict[str, Any], devices: dict[str, str]) -> dict[str, Any]:
+def _fork(request: Request, variables: dict[str, str]) -> Answer:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
             os.close(read)
-            os.environ.update(request.get("environment", {}))
-            _in_child(request, devices, write)
+            os.environ.update(request.environment)
+            text = ANSWER.dump_json(_in_child(request, variables))
+            with os.fdopen(write, "wb") as stream:
+                stream.write(text)
             code = 0
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
     os.close(write)
-    with os.fdopen(read, encoding="utf-8") as stream:
-        text = stream.read()
+    with os.fdopen(read, "rb") as stream:
+        data = stream.read()
     _, status = os.waitpid(child, 0)
-    if text:
-        found: dict[str, Any] = json.loads(text)
-        return found
-    late = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
-    return {
-        "problem": {
-            "stage": "fault",
-            "kind": "fault",
-            "hint": "VERL_ROCM_DEBUG=1 shows where",
-            "message": "it took too long" if late else "the dry run's process ended early",
-        }
-    }
+    if data:
+        return ANSWER.validate_json(data)
+    return Refusal(problems=(_ended(status),))
+
+
+def _ended(status: int) -> Problem:
+    """Why a fork answered nothing."""
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    name = signal.Signals(number).name if number else f"exit code {os.waitstatus_to_exitcode(status)}"
+    message = "it took too long" if number == signal.SIGALRM else f"the dry run's process ended early, by {name}"
+    return Problem(kind=Kind.FAULT, stage="fault", message=message, hint="VERL_ROCM_DEBUG=1 shows where")
 
 
 def main() -> int:
     """Answer every request of file IN in file OUT."""
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
-    requests = json.loads(source.read_text(encoding="utf-8"))
+    requests = Requests.model_validate_json(source.read_bytes()).requests
     started = time.monotonic()
-    devices = adopt.before_imports(requests[0]["identity"], requests[0].get("rocm"))
+    variables = adopt.before_imports(requests[0].identity, requests[0].rocm)
     imports()
     adopt.answer_verl()
     import importlib.metadata as metadata
@@ -89,7 +91,7 @@ def main() -> int:
     import verl
 
     versions = {
-        "vllm": adopt.engine_version(),
+        "vllm": adopt.engine_version() or "",
         "verl": verl.__version__,
         "torch": torch.__version__,
         "ray": metadata.version("ray"),
@@ -98,8 +100,9 @@ def main() -> int:
     }
     seconds = round(time.monotonic() - started, 2)
     gc.freeze()  # the collector of a fork would touch, and so copy, every page of the imports
-    results = [_fork(request, devices) for request in requests]
-    target.write_text(json.dumps({"versions": versions, "import_seconds": seconds, "results": results}))
+    answers = tuple(_fork(request, variables) for request in requests)
+    result = Answers(versions=versions, import_seconds=seconds, answers=answers)
+    target.write_text(result.model_dump_json(), encoding="utf-8")
     return 0
 
 

@@ -7,11 +7,11 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
+from .wire import VISIBILITY, Identity
+
 VARIABLE = "VERL_ROCM_IDENTITY"
-VISIBILITY = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 
 
 def engine_version() -> str | None:
@@ -26,30 +26,30 @@ def engine_version() -> str | None:
 
 def answer_version(rocm: str | None) -> None:
     """Let the distribution ``vllm`` be found as a ROCm build: vLLM reads its kind from that text, verl its number."""
-    found = engine_version()
+    release = engine_version()
     real = importlib.metadata.version
     suffix = "+rocm" + "".join((rocm or "").split(".")[:2])
 
     def version(distribution_name: str) -> str:
-        return f"{found}{suffix}" if distribution_name == "vllm" and found else real(distribution_name)
+        return f"{release}{suffix}" if distribution_name == "vllm" and release else real(distribution_name)
 
     importlib.metadata.version = version
 
 
-def before_imports(identity: Mapping[str, Any], rocm: str | None) -> dict[str, str]:
+def before_imports(identity: Identity, rocm: str | None) -> dict[str, str]:
     """Set up what the imports of torch, vLLM and verl look at; returns the user's visibility variables.
 
     ``HIP_VISIBLE_DEVICES=""`` is what a Ray actor without a GPU has, and makes vLLM's Triton check lenient.
     """
-    given = {name: os.environ.pop(name) for name in VISIBILITY if name in os.environ}
+    variables = {name: os.environ.pop(name) for name in VISIBILITY if name in os.environ}
     os.environ["HIP_VISIBLE_DEVICES"] = ""
-    os.environ[VARIABLE] = json.dumps(dict(identity))
+    os.environ[VARIABLE] = identity.model_dump_json()
     os.environ["VERL_PLATFORM"] = "amd"
     answer_version(rocm)
     import torch
 
     torch.version.hip = rocm or "0"  # verl asks "is this a ROCm build of torch?" here
-    return given
+    return variables
 
 
 def answer_verl() -> None:
@@ -63,11 +63,11 @@ def answer_verl() -> None:
     PlatformROCm.get_device_capability = capability
 
 
-def become(identity: Mapping[str, Any]) -> None:
+def become(identity: Identity) -> None:
     """Change the GPU in a process that has imported vLLM: its platform module reads the arch once, at import."""
     before = json.loads(os.environ[VARIABLE])
-    os.environ[VARIABLE] = json.dumps(dict(identity))
-    if before["arch"] == identity["arch"]:
+    os.environ[VARIABLE] = identity.model_dump_json()
+    if before["arch"] == identity.arch:
         return
     import vllm.platforms
 

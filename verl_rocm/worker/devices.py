@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from .problem import Problem, first_line
+from .problem import Refused, first_line
+from .wire import VISIBILITY, Kind
 
-NAMES = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 HINT = "unset all three where ray start runs, and choose the GPUs with the container"
 
 
 @contextmanager
-def _environment(given: Mapping[str, str]) -> Iterator[None]:
-    """The variables ``given`` and no other of their kind, for a while."""
-    before = {name: os.environ.pop(name, None) for name in NAMES}
-    os.environ.update({name: given[name] for name in NAMES if given.get(name)})
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """The ``variables`` and no other of their kind, for a while."""
+    before = {name: os.environ.pop(name, None) for name in VISIBILITY}
+    os.environ.update({name: variables[name] for name in VISIBILITY if variables.get(name)})
     try:
         yield
     finally:
@@ -31,29 +31,29 @@ def _environment(given: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def visible(given: Mapping[str, str], count: int) -> list[str]:
+def visible(variables: Mapping[str, str], count: int) -> list[str]:
     """The ids of those of the node's ``count`` GPUs that a job with these variables can use.
 
     Raises:
-        Problem: Ray's AMD manager or verl's worker refuses the combination.
+        Refused: Ray's AMD manager or verl's worker refuses the combination.
     """
-    with _environment(given):
+    with _environment(variables):
         ids = _ray(count)
         if ids:
             _worker(ids[0])
     return ids
 
 
-def serve(given: Mapping[str, str], replica: list[str]) -> None:
+def serve(variables: Mapping[str, str], replica: list[str]) -> None:
     """Let vLLM compare what the server of this replica has: verl sets the CUDA name, the rest is the node's.
 
     Raises:
-        Problem: vLLM's platform refuses the combination.
+        Refused: vLLM's platform refuses the combination.
     """
     from vllm.platforms import rocm
 
     sync = getattr(rocm, "_sync_hip_cuda_env_vars", None)
-    with _environment({**given, "CUDA_VISIBLE_DEVICES": ",".join(replica)}):
+    with _environment({**variables, "CUDA_VISIBLE_DEVICES": ",".join(replica)}):
         try:
             if sync:
                 sync()
@@ -61,8 +61,8 @@ def serve(given: Mapping[str, str], replica: list[str]) -> None:
             raise _refuse("vLLM", error) from None
 
 
-def _refuse(who: str, error: BaseException) -> Problem:
-    return Problem("devices", f"{who}: {first_line(error)}", HINT, "visibility")
+def _refuse(who: str, error: BaseException) -> Refused:
+    return Refused("devices", f"{who}: {first_line(error)}", HINT, Kind.VISIBILITY)
 
 
 def _ray(count: int) -> list[str]:
@@ -75,11 +75,11 @@ def _ray(count: int) -> list[str]:
     ids = [str(number) for number in range(count)] if chosen is None else chosen
     outside = [name for name in ids if name.isdigit() and int(name) >= count]
     if outside:
-        raise Problem(
+        raise Refused(
             "devices",
             f"device {outside[0]} is made visible, but the node has {count} GPUs (0 to {count - 1})",
             "correct HIP_VISIBLE_DEVICES, or give --gpus",
-            "visibility",
+            Kind.VISIBILITY,
         )
     return ids
 

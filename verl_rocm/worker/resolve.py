@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import placeholders
+from .wire import Attention, Graphs, Model, Precision, Runner
 
 # vLLM argument -> where its resolved value stands in VllmConfig (names are tried in order; releases differ).
 PLACES: dict[str, tuple[str, ...]] = {
@@ -66,26 +67,40 @@ def _at(config: Any, place: str) -> tuple[bool, Any]:
 
 def resolved(config: Any) -> dict[str, Any]:
     """Resolved value of each argument that this release has."""
-    found = {}
+    values = {}
     for argument, places in PLACES.items():
         for place in places:
             there, value = _at(config, place)
             if there:
-                found[argument] = plain(value)
+                values[argument] = plain(value)
                 break
-    return found
+    return values
 
 
-def graphs(config: Any) -> dict[str, Any]:
-    """How vLLM will compile and capture. ``max`` is the largest batch that a captured graph serves, 0 for none."""
-    made = config.compilation_config
-    sizes = sorted(made.cudagraph_capture_sizes or [])
-    return {
-        "mode": plain(made.cudagraph_mode),
-        "sizes": sizes,
-        "max": max([0, *sizes]),
-        "compilation": plain(made.mode),
-    }
+def graphs(config: Any, requested: dict[str, Any]) -> Graphs:
+    """How vLLM will compile and capture; ``requested`` is what verl wrote into its ``compilation_config``."""
+    compilation = config.compilation_config
+    sizes = sorted(compilation.cudagraph_capture_sizes or [])
+    return Graphs(
+        mode=plain(compilation.cudagraph_mode),
+        sizes=tuple(sizes),
+        max=max([0, *sizes]),
+        compilation=plain(compilation.mode),
+        requested=requested,
+    )
+
+
+def model(config: Any, named: str, source: str, architecture: str) -> Model:
+    """The model, in the words of vLLM's own model config."""
+    of_vllm = config.model_config
+    moe, hybrid = getattr(of_vllm, "is_moe", None), getattr(of_vllm, "is_hybrid", False)
+    return Model(
+        named=named,
+        source=source,
+        architecture=architecture,
+        moe=bool(of_vllm.get_num_experts() if moe is None else moe),
+        hybrid=bool(hybrid),
+    )
 
 
 @contextmanager
@@ -115,7 +130,7 @@ def _select(config: Any) -> tuple[str, int, str]:
     _cached_get_attn_backend.cache_clear()
     model, cache = config.model_config, config.cache_config
     text = model.hf_text_config
-    asked: dict[str, Any] = {
+    properties: dict[str, Any] = {
         "head_size": model.get_head_size(),
         "dtype": model.dtype,
         "kv_cache_dtype": cache.cache_dtype,
@@ -128,10 +143,10 @@ def _select(config: Any) -> tuple[str, int, str]:
     }
     known = inspect.signature(get_attn_backend).parameters
     with set_current_vllm_config(config):
-        backend = get_attn_backend(**{name: value for name, value in asked.items() if name in known})
+        backend = get_attn_backend(**{name: value for name, value in properties.items() if name in known})
         default = getattr(CacheConfig, "DEFAULT_BLOCK_SIZE", 16)
         preferred = getattr(backend, "get_preferred_block_size", None)
-        block = asked["block_size"] or (preferred(default) if preferred else cache.block_size)
+        block = properties["block_size"] or (preferred(default) if preferred else cache.block_size)
         try:
             support = plain(backend.get_builder_cls().get_cudagraph_support(config, None))
         except Exception:  # a builder that wants a KV cache spec says nothing here
@@ -147,52 +162,47 @@ def _name(backend: Any) -> str:
     return next((str(entry.name) for entry in AttentionBackendEnum if entry.value == path), str(backend.get_name()))
 
 
-def attention(config: Any, switch: str | None) -> list[dict[str, Any]]:
+def attention(config: Any, switch: str | None) -> tuple[Attention, ...]:
     """Backend without AITER, with AITER as the job sets its switch, and with the switch on.
 
     Call last in a process: AITER's presence cannot be taken back.
     """
     if config.model_config.hf_text_config.model_type in OWN_ATTENTION:
-        return [
-            {
-                "aiter": False,
-                "VLLM_ROCM_USE_AITER": switch,
-                "backend": "the model's own",
-                "graphs": "unknown",
-                "block_size": config.cache_config.block_size,
-            }
-        ]
-    asked = [(False, switch), (True, switch)] + ([] if switch == "1" else [(True, "1")])
-    found = []
-    for installed, value in asked:
-        row: dict[str, Any] = {"aiter": installed, "VLLM_ROCM_USE_AITER": value}
+        block = config.cache_config.block_size
+        return (Attention(aiter=False, switch=switch, backend="the model's own", block_size=block),)
+    cases = [(False, switch), (True, switch)] + ([] if switch == "1" else [(True, "1")])
+    choices = []
+    for installed, value in cases:
         with _aiter(installed, value):
             try:
-                row["backend"], row["block_size"], row["graphs"] = _select(config)
+                backend, block, support = _select(config)
             except Exception as error:
-                row["error"] = " ".join(str(error).split())[:300]
-        found.append(row)
-    return found
+                text = " ".join(str(error).split())[:300]
+                choices.append(Attention(aiter=installed, switch=value, error=text))
+            else:
+                choices.append(
+                    Attention(aiter=installed, switch=value, backend=backend, block_size=block, graphs=support)
+                )
+    return tuple(choices)
 
 
-def runner(config: Any) -> dict[str, Any]:
+def runner(config: Any) -> Runner:
     """Executor, worker and model runner."""
     from vllm.v1.executor.abstract import Executor
 
-    chosen = getattr(config, "use_v2_model_runner", None)
-    return {
-        "executor": Executor.get_class(config).__name__,
-        "worker": config.parallel_config.worker_cls,
-        "model_runner": {True: "V2", False: "V1", None: "V1"}[chosen],
-    }
+    return Runner(
+        executor=Executor.get_class(config).__name__,
+        worker=config.parallel_config.worker_cls,
+        model_runner="V2" if getattr(config, "use_v2_model_runner", None) else "V1",
+    )
 
 
-def precision() -> dict[str, Any]:
+def precision() -> Precision:
     """FP8 format of the GPU, in vLLM's words."""
     from vllm.platforms import current_platform
 
-    return {
-        "fp8": plain(current_platform.fp8_dtype()),
-        "supports_fp8": current_platform.supports_fp8(),
-        "capability": str(current_platform.get_device_capability()),
-    }
+    return Precision(
+        fp8=plain(current_platform.fp8_dtype()),
+        supports_fp8=current_platform.supports_fp8(),
+        capability=str(current_platform.get_device_capability()),
+    )

@@ -1,56 +1,43 @@
-"""One dry run: from a request to a plain dictionary."""
+"""One dry run, stage by stage, each by the project whose decision it is: from a request to an answer."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from verl_rocm import models
 
 from . import compose, devices, resolve, serve
-from .problem import Problem, first_line
-
-# vLLM argument -> verl key that verl builds it from (vllm_async_server.py, verl 0.9.1); R stands for the rollout.
-R = "actor_rollout_ref.rollout"
-KEYS = {
-    "tensor_parallel_size": f"{R}.tensor_model_parallel_size",
-    "trust_remote_code": "actor_rollout_ref.model.trust_remote_code",
-    "cudagraph_capture_sizes": f"{R}.cudagraph_capture_sizes",
-    "enable_expert_parallel": f"{R}.expert_parallel_size",
-    "max_lora_rank": "actor_rollout_ref.model.lora_rank",
-}
-SAME = (
-    "dtype",
-    "load_format",
-    "max_model_len",
-    "max_num_seqs",
-    "enable_chunked_prefill",
-    "max_num_batched_tokens",
-    "enable_prefix_caching",
-    "enable_sleep_mode",
-    "logprobs_mode",
-    "enforce_eager",
-    "gpu_memory_utilization",
-    "disable_log_stats",
-    "seed",
-    "quantization",
-    "scheduling_policy",
-    "data_parallel_size",
+from .explain import missing_field
+from .journey import journey, requested_graphs
+from .keys import scalars
+from .overrides import by_key
+from .problem import Refused, first_line
+from .sizes import sizes
+from .wire import (
+    ROLLOUT,
+    Answer,
+    Kind,
+    OtherEngine,
+    Placed,
+    Problem,
+    Refusal,
+    Request,
+    Resolution,
+    Sizes,
+    Sleep,
 )
+
 SHOWN = ("name", "tensor_model_parallel_size", "enforce_eager", "gpu_memory_utilization", "free_cache_engine")
-HIDDEN = {
-    "override_generation_config",
-    "hf_overrides",
-    "compilation_config",
-    "worker_extension_cls",
-    "skip_tokenizer_init",
-    "disable_log_stats",
-}
+T = TypeVar("T")
 
 
-class _Said(logging.Handler):
-    """Keeps what vLLM warns about while it resolves."""
+class _Warnings(logging.Handler):
+    """Keeps what vLLM and verl warn about while they resolve."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -62,276 +49,229 @@ class _Said(logging.Handler):
             self.lines.append(text)
 
 
-def _key(argument: str, engine_kwargs: dict[str, Any]) -> str:
-    if argument in engine_kwargs:
-        return f"{R}.engine_kwargs.vllm.{argument}"
-    return KEYS.get(argument) or (f"{R}.{argument}" if argument in SAME else "")
-
-
-def _flags(command: list[str]) -> dict[str, str]:
-    """What stands on vLLM's command line for each argument: ``--flag``, ``--no-flag``, or its text."""
-    found, index = {}, 0
-    while index < len(command):
-        word = command[index]
-        index += 1
-        if not word.startswith("--"):
-            continue
-        values = []
-        while index < len(command) and not command[index].startswith("--"):
-            values.append(command[index])
-            index += 1
-        name = word[2:].removeprefix("no-") if not values else word[2:]
-        found[name.replace("-", "_")] = " ".join([word, *values])
-    return found
-
-
-def journey(made: dict[str, Any], config: Any, given: dict[str, str]) -> list[dict[str, Any]]:
-    """A row for each argument, in verl's order: override, verl's value, what is sent, what vLLM makes of it."""
-    from omegaconf import OmegaConf
-
-    kwargs = OmegaConf.to_container(config.actor_rollout_ref.rollout.engine_kwargs, resolve=True).get("vllm") or {}
-    sent, ends = _flags(made["command"]), resolve.resolved(made["vllm_config"])
-    rows = []
-    for argument, value in made["arguments"].items():
-        if argument in HIDDEN:
-            continue
-        key = _key(argument, kwargs)
-        rows.append(
-            {
-                "argument": argument,
-                "key": key,
-                "override": given.get(key),
-                "verl": resolve.plain(value),
-                "sent": sent.get(argument),
-                "vllm": ends.get(argument),
-                "known": argument in ends,
-            }
-        )
-    graphs = resolve.graphs(made["vllm_config"])
-    sizes = config.actor_rollout_ref.rollout.get("cudagraph_capture_sizes")
-    asked = json.loads(made["arguments"]["compilation_config"])
-    for argument, key, value, end in (
-        (
-            "cudagraph_capture_sizes",
-            f"{R}.cudagraph_capture_sizes",
-            resolve.plain(list(sizes) if sizes else None),
-            graphs["sizes"],
-        ),
-        (
-            "cudagraph_mode",
-            f"{R}.engine_kwargs.vllm.compilation_config.cudagraph_mode",
-            asked.get("cudagraph_mode"),
-            graphs["mode"],
-        ),
-    ):
-        text = f'{{"{argument}": {json.dumps(asked[argument])}}}' if argument in asked else None
-        rows.append(
-            {
-                "argument": argument,
-                "key": key,
-                "override": given.get(key),
-                "verl": value,
-                "sent": f"--compilation_config {text}" if text else None,
-                "vllm": end,
-                "known": True,
-            }
-        )
-    return rows
-
-
-def _whole(part: Any, key: str) -> int:
-    """A number of GPUs, nodes or ways.
-
-    Raises:
-        Problem: it is none.
-    """
-    value = part.get(key.rpartition(".")[2])
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """The warnings of vLLM and verl inside the block."""
+    handler = _Warnings()
+    loggers = [logging.getLogger(name) for name in ("vllm", "verl")]
+    for logger in loggers:
+        logger.addHandler(handler)
     try:
-        found = int(value)
-    except (TypeError, ValueError):
-        found = 0
-    if found < 1:
-        raise Problem("compose", f"{key} is {value}", "give a whole number of 1 or more", "malformed")
-    return found
+        yield handler.lines
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
-def _sizes(config: Any, request: dict[str, Any], seen: int) -> dict[str, int]:
-    """GPUs and nodes of the rollout, checked against the machine.
-
-    Raises:
-        Problem: the job asks for more than there is.
-    """
-    part, name = (config.rollout, "rollout") if compose.standalone(config) else (config.trainer, "trainer")
-    gpus, nodes = _whole(part, f"{name}.n_gpus_per_node"), _whole(part, f"{name}.nnodes")
-    if gpus > seen:
-        raise Problem(
-            "devices",
-            f"{name}.n_gpus_per_node is {gpus}, but a node has {seen} GPUs",
-            f"lower {name}.n_gpus_per_node, or give --gpus {gpus}",
-            "gpus",
-        )
-    if request.get("nodes") and nodes > request["nodes"]:
-        raise Problem(
-            "devices",
-            f"{name}.nnodes is {nodes}, but there are {request['nodes']} nodes",
-            f"lower {name}.nnodes, or give --nodes {nodes}",
-            "gpus",
-        )
-    rollout = config.actor_rollout_ref.rollout
-    world = _whole(rollout, f"{R}.tensor_model_parallel_size") * _whole(rollout, f"{R}.data_parallel_size")
-    if world > gpus * nodes or gpus * nodes % world:
-        raise Problem(
-            "verl",
-            f"one engine needs {world} GPUs (tensor x data parallel), which do not divide {gpus * nodes} GPUs",
-            f"change {R}.tensor_model_parallel_size",
-            "gpus",
-        )
-    return {"gpus_per_node": gpus, "nodes": nodes, "gpus_of_one_engine": world, "replicas": gpus * nodes // world}
-
-
-def others(config: Any) -> list[dict[str, Any]]:
+def other_engines(config: Any) -> Iterator[OtherEngine]:
     """Rollouts beside the actor's, which verl starts as engines of their own: reward model, and teachers."""
     from omegaconf import OmegaConf
 
-    found: list[tuple[str, str, str]] = []
+    parts: list[tuple[str, str, str]] = []
     if OmegaConf.select(config, "reward.reward_model.enable"):
-        found.append(("reward model", "reward.reward_model", "rollout"))
+        parts.append(("reward model", "reward.reward_model", "rollout"))
     if OmegaConf.select(config, "distillation.enabled"):
         teachers = OmegaConf.select(config, "distillation.teacher_models") or {}
-        found += [("teacher", f"distillation.teacher_models.{name}", "inference") for name in teachers]
-    made = []
-    for what, key, part in found:
+        parts += [("teacher", f"distillation.teacher_models.{name}", "inference") for name in teachers]
+    for what, key, part in parts:
         path, engine = OmegaConf.select(config, f"{key}.model_path"), OmegaConf.select(config, f"{key}.{part}")
         if path and engine:
-            asked = {name: resolve.plain(engine.get(name)) for name in SHOWN}
-            made.append({"what": what, "key": f"{key}.{part}", "model": str(path), **asked})
-    return made
+            settings = {name: resolve.plain(engine.get(name)) for name in SHOWN}
+            yield OtherEngine(what=what, key=f"{key}.{part}", model=str(path), settings=settings)
 
 
-def _place_model(config: Any, request: dict[str, Any]) -> dict[str, Any]:
-    """Point the composed config at the request's architecture config; the tokenizer plays no part and is left out.
+def place_model(config: Any, request: Request) -> tuple[str, Placed]:
+    """Point the composed config at an architecture config; the tokenizer plays no part and is left out.
+
+    Returns:
+        The job's own name of the model, and where its config lies.
 
     Raises:
-        Problem: nobody has that model.
+        Refused: nobody has that model.
     """
     from omegaconf import OmegaConf
 
     model = config.actor_rollout_ref.model
-    asked = str(model.path)
-    found = request["models"].get(request.get("model") or asked)
-    if found is None:
-        raise Problem(
-            "model",
-            f"model {request.get('model') or asked} is neither a directory nor bundled",
-            "give --model DIR, a bundled name (--models lists them), or a hub name with a network",
-            "unknown model",
-        )
+    named = str(model.path)
+    wished = request.model or named
+    placed = request.models.get(wished) or _bundled(wished, Path(request.folder))
+    if placed is None:
+        message = f"model {wished} is neither a directory nor bundled"
+        hint = "give --model DIR, a bundled name (--models lists them), or a hub name with a network"
+        raise Refused("model", message, hint, Kind.UNKNOWN_MODEL, model=wished)
+    os.environ.setdefault("VERL_ROCM_MODEL", placed.directory)
     OmegaConf.set_struct(model, False)
-    model.path, model.load_tokenizer = found["directory"], False
+    model.path, model.load_tokenizer = placed.directory, False
     model.hf_config_path = model.tokenizer_path = None
     model.use_shm, model.lora_adapter_path, model.external_lib = False, None, None
     model.custom_chat_template = None
     critic = OmegaConf.select(config, "critic.model")
-    if (
-        critic is not None and "path" in critic
-    ):  # verl loads it to check the critic's settings; the rollout has no critic
+    if critic is not None and "path" in critic:  # verl loads it to check the critic's settings
         OmegaConf.set_struct(critic, False)
-        critic.path, critic.load_tokenizer = found["directory"], False
+        critic.path, critic.load_tokenizer = placed.directory, False
         critic.hf_config_path = critic.tokenizer_path = None
-    return {"asked": asked, "source": found["source"]}
+    return named, placed
 
 
-def _model(config: Any, named: dict[str, Any]) -> Any:
+def _bundled(name: str, folder: Path) -> Placed | None:
+    """The config of a model that no command line names, but a config file of the user's own."""
+    model = models.place(name, folder)
+    return Placed(directory=str(model.directory), source=model.source) if model else None
+
+
+def model_config(config: Any, named: str) -> Any:
     """verl's model config object.
 
     Raises:
-        Problem: transformers or verl refuses the model.
+        Refused: transformers or verl refuses the model.
     """
     from verl.utils.config import omega_conf_to_dataclass
 
     try:
-        made = omega_conf_to_dataclass(config.actor_rollout_ref.model)
+        return omega_conf_to_dataclass(config.actor_rollout_ref.model)
     except Exception as error:
-        raise Problem("model", f"{named['asked']}: {first_line(error)}", "", "model refused") from None
-    named["architecture"] = made.architectures[0]
-    return made
+        raise Refused("model", f"{named}: {first_line(error)}", "", Kind.MODEL) from None
 
 
-def _rows(request: dict[str, Any], given_devices: dict[str, str]) -> dict[str, Any]:
-    config, overrides = compose.compose(request["launcher"], request["arguments"])
+class _Stages:
+    """Runs stages and keeps what each refuses, so that a user sees all of it at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+
+    def run(self, stage: Callable[[], T]) -> T | None:
+        """The stage's value; None where it refused, or cannot work because an earlier one did."""
+        try:
+            return stage()
+        except Refused as refused:
+            self.problems.append(refused.problem)
+        except Exception:
+            if not self.problems:
+                raise
+        return None
+
+    def refusal(self) -> Refusal:
+        """All that was refused."""
+        return Refusal(problems=tuple(dict.fromkeys(self.problems)))
+
+
+def _scope(config: Any) -> None:
+    """Refuse what a dry run does not cover, and keys without which nothing can be asked."""
     from omegaconf import OmegaConf
 
-    for key in ("actor_rollout_ref.model.path", f"{R}.name"):
+    for key in ("actor_rollout_ref.model.path", f"{ROLLOUT}.name"):
         if OmegaConf.select(config, key) is None:
-            raise Problem("compose", f"{key} is not set", f"add {key}=...", "missing")
-    model = _place_model(config, request)
+            raise Refused("compose", f"{key} is not set", f"add {key}=...", Kind.MISSING, key=key)
+
+
+def _interpolate(config: Any) -> None:
+    from omegaconf import OmegaConf
+
     try:
         OmegaConf.resolve(config)
     except Exception as error:
-        raise Problem("compose", first_line(error), "", "compose") from None
-    rollout = config.actor_rollout_ref.rollout
-    if rollout.name != "vllm":
-        raise Problem("scope", f"{R}.name is {rollout.name}", "the dry run covers vllm", "other backend")
-    seen = devices.visible(given_devices, request["identity"]["count"])
-    sizes = _sizes(config, request, len(seen))
-    devices.serve(given_devices, seen[: min(sizes["gpus_of_one_engine"], sizes["gpus_per_node"])])
-    sent = serve.environment(config, request.get("environment", {}))
-    serve.apply(sent)
+        raise Refused("compose", first_line(error), "", Kind.COMPOSE) from None
+    name = config.actor_rollout_ref.rollout.name
+    if name != "vllm":
+        raise Refused("scope", f"{ROLLOUT}.name is {name}", "the dry run covers vllm", Kind.OTHER_BACKEND)
+
+
+def _see_devices(config: Any, request: Request, variables: dict[str, str]) -> Sizes:
+    """Sizes of the job on the GPUs that its variables leave visible, as Ray, verl and vLLM read them."""
+    seen = devices.visible(variables, request.identity.count)
+    asked_for = sizes(config, request, len(seen))
+    devices.serve(variables, seen[: min(asked_for.gpus_of_one_engine, asked_for.gpus_per_node)])
+    return asked_for
+
+
+def _validate(config: Any, request: Request, overrides: Sequence[str]) -> None:
     try:
-        serve.validate(config, compose.validates(request["launcher"]))
-    except Problem as problem:
-        problem.hint = compose.missing_field(problem.message, config, overrides)
-        raise
-    model_config = _model(config, model)
-    said = _Said()
-    for name in ("vllm", "verl"):
-        logging.getLogger(name).addHandler(said)
-    made = serve.serve(config, model_config)
-    vllm_config, server = made["vllm_config"], made["server"]
-    given = compose.given(overrides)
+        serve.validate(config, compose.validates(request.launcher))
+    except Refused as refused:
+        hint = missing_field(refused.problem.message, config, overrides)
+        raise Refused("verl", refused.problem.message, hint) from None
+
+
+def _resolution(
+    served: serve.Served,
+    config: Any,
+    of_verl: Any,
+    placed: Placed,
+    named: str,
+    asked_for: Sizes,
+    sent: dict[str, str],
+    overrides: Sequence[str],
+    warnings: Sequence[str],
+) -> Resolution:
+    rollout, vllm_config = config.actor_rollout_ref.rollout, served.vllm_config
+    sleeps = served.mode == "hybrid" and bool(rollout.free_cache_engine)
+    texts = by_key(overrides)
     switch = os.environ.get("VLLM_ROCM_USE_AITER")
-    sleeps = made["mode"] == "hybrid" and bool(rollout.free_cache_engine)
-    result = {
-        "model": model,
-        "sizes": sizes | {"nodes_of_one_engine": made["replica"].nnodes},
-        "journey": journey(made, config, given),
-        "command": ["vllm", "serve", model["asked"], *made["command"]],
-        "graphs": resolve.graphs(vllm_config) | {"asked": json.loads(made["arguments"]["compilation_config"])},
-        "runner": resolve.runner(vllm_config),
-        "precision": resolve.precision(),
-        "sleep": {
-            "mode": made["mode"],
-            "free_cache_engine": bool(rollout.free_cache_engine),
-            "pool": bool(vllm_config.model_config.enable_sleep_mode),
-            "level": server._resolve_sleep_level() if sleeps else 0,
-        },
-        "environment": sent,
-        "settings": dict(given),
-        "others": others(config),
-        "resolved": resolve.resolved(vllm_config),
-        "said": said.lines,
-    }
-    result["attention"] = resolve.attention(vllm_config, switch)
-    return result
+    return Resolution(
+        model=resolve.model(vllm_config, named, placed.source, of_verl.architectures[0]),
+        sizes=asked_for.model_copy(update={"nodes_of_one_engine": served.replica.nnodes}),
+        journey=journey(served, config, texts),
+        command=("vllm", "serve", named, *served.handed.command),
+        graphs=resolve.graphs(vllm_config, requested_graphs(served)),
+        runner=resolve.runner(vllm_config),
+        precision=resolve.precision(),
+        sleep=Sleep(
+            mode=served.mode,
+            free_cache_engine=bool(rollout.free_cache_engine),
+            pool=bool(vllm_config.model_config.enable_sleep_mode),
+            level=served.server._resolve_sleep_level() if sleeps else 0,
+        ),
+        environment=sent,
+        overrides=texts,
+        others=tuple(other_engines(config)),
+        resolved=resolve.resolved(vllm_config),
+        config=scalars(config),
+        warnings=tuple(warnings),
+        attention=resolve.attention(vllm_config, switch),  # last: AITER's presence cannot be taken back
+    )
 
 
-def run(request: dict[str, Any], given_devices: dict[str, str]) -> dict[str, Any]:
-    """The report of one request; ``problem`` in it where something refused. Never raises."""
-    for folder in {str(Path(found["directory"])) for found in request["models"].values()}:
-        os.environ.setdefault("VERL_ROCM_MODEL", folder)
+def answer(request: Request, variables: dict[str, str]) -> Answer:
+    """The answer to one request, with the visibility ``variables`` of the job.
+
+    Raises:
+        Refused: nothing can be composed at all.
+    """
+    config, overrides, refused = compose.compose(request.launcher, request.arguments)
+    stages = _Stages(refused)
+    if config is None:
+        return stages.refusal()
+    stages.run(lambda: _scope(config))
+    if any(problem.kind is Kind.MISSING for problem in stages.problems):
+        return stages.refusal()
+    model = stages.run(lambda: place_model(config, request))
+    stages.run(lambda: _interpolate(config))
+    if any(problem.kind in (Kind.COMPOSE, Kind.OTHER_BACKEND) for problem in stages.problems):
+        return stages.refusal()
+    asked_for = stages.run(lambda: _see_devices(config, request, variables))
+    sent = stages.run(lambda: serve.environment(config, request.environment))
+    if model is None or sent is None:
+        return stages.refusal()
+    serve.apply(sent)
+    stages.run(lambda: _validate(config, request, overrides))
+    if stages.problems or asked_for is None:
+        return stages.refusal()
+    named, placed = model
+    of_verl = model_config(config, named)
+    with _heard() as warnings:
+        served = serve.serve(config, of_verl)
+    return _resolution(served, config, of_verl, placed, named, asked_for, sent, overrides, warnings)
+
+
+def run(request: Request, variables: dict[str, str]) -> Answer:
+    """The answer to one request; never raises."""
     try:
-        return _rows(request, given_devices)
-    except Problem as problem:
-        return {"problem": problem.as_dict()}
+        return answer(request, variables)
+    except Refused as refused:
+        return Refusal(problems=(refused.problem,))
     except Exception as error:
         if os.environ.get("VERL_ROCM_DEBUG"):
             raise
-        text = f"{type(error).__name__}: {first_line(error)}"
-        return {
-            "problem": {
-                "stage": "fault",
-                "kind": "fault",
-                "message": text,
-                "hint": "this is a fault of the dry run; VERL_ROCM_DEBUG=1 shows where",
-            }
-        }
+        message = f"{type(error).__name__}: {first_line(error)}"
+        hint = "this is a fault of the dry run; VERL_ROCM_DEBUG=1 shows where"
+        return Refusal(problems=(Problem(kind=Kind.FAULT, stage="fault", message=message, hint=hint),))

@@ -7,13 +7,15 @@ import contextlib
 import io
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import placeholders
 from .compose import standalone
-from .problem import Problem, first_line
+from .problem import Refused, first_line
+from .wire import Kind
 
-R = "actor_rollout_ref.rollout"
+ENV_VARS = "ray_kwargs.ray_init.runtime_env.env_vars"
 ADDRESS, PORT = "127.0.0.1", 20000
 
 
@@ -29,7 +31,7 @@ def validate(config: Any, whole: bool) -> None:
     """Run verl's checks as its entry point does: of the ``whole`` config, or only of what an async trainer converts.
 
     Raises:
-        Problem: verl refuses the config.
+        Refused: verl refuses the config.
     """
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import omega_conf_to_dataclass, validate_config
@@ -42,11 +44,34 @@ def validate(config: Any, whole: bool) -> None:
         elif standalone(config):
             omega_conf_to_dataclass(config.actor_rollout_ref.actor)
     except Exception as error:  # asserts, ValueErrors and OmegaConf's own kinds
-        raise Problem("verl", first_line(error), "", "verl refuses") from None
+        raise Refused("verl", first_line(error), "", Kind.VERL) from None
 
 
-def replica(config: Any, model_config: Any) -> Any:
-    """verl's replica object of the rollout, which knows on how many nodes one engine runs."""
+@dataclass
+class Handed:
+    """What verl hands to vLLM: the arguments, and the command line that it builds from them."""
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    command: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Served:
+    """verl's server of the first replica at the point where it would start vLLM's engine."""
+
+    server: Any
+    replica: Any
+    mode: str
+    vllm_config: Any
+    handed: Handed
+
+
+def replica(config: Any, model_config: Any) -> tuple[Any, Any]:
+    """verl's replica, which knows on how many nodes one engine runs, and verl's rollout config.
+
+    Raises:
+        Refused: verl refuses.
+    """
     from verl.utils.config import omega_conf_to_dataclass
     from verl.workers.rollout.vllm_rollout.vllm_async_server import vLLMReplica
 
@@ -55,10 +80,10 @@ def replica(config: Any, model_config: Any) -> Any:
         rollout = omega_conf_to_dataclass(config.actor_rollout_ref.rollout)
         return vLLMReplica(replica_rank=0, config=rollout, model_config=model_config, gpus_per_node=gpus), rollout
     except Exception as error:
-        raise Problem("verl", first_line(error), "", "verl refuses") from None
+        raise Refused("verl", first_line(error)) from None
 
 
-def no_cluster(module: Any, made: Any) -> None:
+def no_cluster(module: Any, handed: Handed) -> None:
     """Answer, for verl's server, what a Ray cluster and the network would say; neither is there."""
     import ray
 
@@ -73,9 +98,9 @@ def no_cluster(module: Any, made: Any) -> None:
     build = module.build_cli_args_from_config
 
     def remember(arguments: dict[str, Any]) -> list[str]:
-        made["arguments"] = dict(arguments)
-        made["command"] = build(arguments)
-        return list(made["command"])
+        handed.arguments = dict(arguments)
+        handed.command = list(build(arguments))
+        return list(handed.command)
 
     module.build_cli_args_from_config = remember
 
@@ -100,34 +125,30 @@ def _refuse_by_exception() -> None:
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     def error(self: Any, message: str) -> None:
-        raise Problem("vllm", message, "", "vLLM refuses")
+        raise Refused("vllm", message, "", Kind.VLLM)
 
     FlexibleArgumentParser.error = error
 
 
-def serve(config: Any, model_config: Any) -> dict[str, Any]:
+def serve(config: Any, model_config: Any) -> Served:
     """Let verl build the server of the first replica and vLLM resolve its arguments.
 
-    Returns:
-        ``server`` (verl's object), ``arguments`` and ``command`` (what it hands to vLLM), ``vllm_config``, ``replica``.
-
     Raises:
-        Problem: verl or vLLM refuses.
+        Refused: verl or vLLM refuses.
     """
     from verl.workers.rollout.replica import RolloutMode
     from verl.workers.rollout.vllm_rollout import vllm_async_server as module
 
-    made: dict[str, Any] = {}
+    handed = Handed()
     group, rollout = replica(config, model_config)
-    no_cluster(module, made)
+    no_cluster(module, handed)
     _stop_at_engine(module)
     _refuse_by_exception()
     _inspect_here()
     count = group.gpus_per_replica_node
     mode = RolloutMode.STANDALONE if standalone(config) else RolloutMode.HYBRID
-    said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said):
+        with contextlib.redirect_stdout(io.StringIO()):
             server = module.vLLMHttpServer(
                 config=rollout,
                 model_config=model_config,
@@ -139,16 +160,16 @@ def serve(config: Any, model_config: Any) -> dict[str, Any]:
                 nnodes=group.nnodes,
                 cuda_visible_devices=",".join(str(index) for index in range(count)),
             )
-            made["server"] = server
             asyncio.run(server.launch_server())
     except Reached as reached:
-        return made | {"vllm_config": reached.vllm_config, "replica": group, "rollout": rollout, "mode": mode.value}
-    except Problem:
+        return Served(server, group, mode.value, reached.vllm_config, handed)
+    except Refused:
         raise
     except (Exception, SystemExit) as error:
-        stage = "vllm" if "arguments" in made else "verl"
-        raise Problem(stage, first_line(error), "", "vLLM refuses" if stage == "vllm" else "verl refuses") from error
-    raise Problem("vllm", "vLLM's engine was never asked to start", "this is a fault of the dry run", "fault")
+        if handed.arguments:
+            raise Refused("vllm", first_line(error), "", Kind.VLLM) from error
+        raise Refused("verl", first_line(error)) from error
+    raise Refused("vllm", "vLLM's engine was never asked to start", "this is a fault of the dry run", Kind.FAULT)
 
 
 def environment(config: Any, exported: Mapping[str, str]) -> dict[str, str]:
@@ -163,12 +184,10 @@ def environment(config: Any, exported: Mapping[str, str]) -> dict[str, str]:
     from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
 
     sent = dict(exported) | get_ppo_ray_runtime_env(config)["env_vars"]
-    asked = OmegaConf.select(config, "ray_kwargs.ray_init.runtime_env.env_vars") or {}
-    if not hasattr(asked, "items"):
-        raise Problem(
-            "compose", f"ray_kwargs.ray_init.runtime_env.env_vars is {asked}", "write .NAME=value", "malformed"
-        )
-    sent |= {str(key): str(value) for key, value in asked.items()}
+    own = OmegaConf.select(config, ENV_VARS) or {}
+    if not hasattr(own, "items"):
+        raise Refused("compose", f"{ENV_VARS} is {own}", "write .NAME=value", Kind.MALFORMED)
+    sent |= {str(key): str(value) for key, value in own.items()}
     sent |= dict.fromkeys(get_platform().ray_noset_envvars(), "1")
     sent |= get_platform().rollout_env_vars()
     return {name: str(value) for name, value in sorted(sent.items()) if value is not None}

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[3]
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     code = main(["check", *map(str, arguments)])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 def made(name: str) -> Path:
@@ -134,7 +134,7 @@ def test_facts_that_cannot_be_used_are_one_line(
     assert (code, out, err) == (
         2,
         "",
-        "verl-rocm check: verl_rocm/facts/settings/sleep.toml: setting 'x': field 'name' is missing; add it\n",
+        "error: verl_rocm/facts/settings/sleep.toml: setting 'x': field 'name' is missing; add it\n",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from verl_rocm.dryrun import models
+from verl_rocm import models
 
 ENTRIES = models.bundled()
 

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.verl_rocm.engine.mutations import lists
-from verl_rocm.dryrun import command as dryrun
-from verl_rocm.dryrun import engines, gpus
+from verl_rocm.dryrun import engines, resolve
+from verl_rocm.dryrun.jobs import MAIN, Job, Question, identities
+from verl_rocm.dryrun.jobs import request as request_of
+from verl_rocm.dryrun.report import RefusedJob, Report
+from verl_rocm.worker.wire import Request
 
 R = "actor_rollout_ref.rollout"
 KWARGS = f"++{R}.engine_kwargs.vllm"
@@ -85,28 +88,33 @@ JOBS: dict[str, tuple[str, list[str]]] = {
 }
 
 
-def request(gpu: str, overrides: list[str], folder: Path, **more: Any) -> engines.Request:
-    asked = dryrun.Asked(overrides, gpus=[gpu], rocm="7.2.1")
-    return requested(asked, dryrun.Job(dryrun.MAIN, overrides, **more), folder)
+Answer = Report | RefusedJob
+Asked = tuple[Request, Job]
 
 
-def requested(asked: dryrun.Asked, job: dryrun.Job, folder: Path) -> engines.Request:
-    (gpu,) = dryrun.identities(asked)
-    return dryrun.request(asked, job, gpu, folder)
+def request(gpu: str, overrides: list[str], folder: Path, **more: Any) -> Asked:
+    question = Question(tuple(overrides), gpus=(gpu,), rocm="7.2.1")
+    return requested(question, Job(MAIN, tuple(overrides), **more), folder)
 
 
-def resolve(requests: list[engines.Request]) -> list[dict[str, Any]]:
+def requested(question: Question, job: Job, folder: Path) -> Asked:
+    (gpu,) = identities(question)
+    return request_of(question, job, gpu, folder), job
+
+
+def resolved(pairs: list[Asked]) -> list[Answer]:
     from verl_rocm.facts.load import load
 
     for name in [name for name in os.environ if name.startswith(FOR_REAL_ENGINES)]:
         del os.environ[name]
-    python = engines.interpreter(None)
-    return dryrun.complete(engines.resolve(requests, python), requests, load())
+    requests = [request for request, _ in pairs]
+    answers = engines.resolve(requests, engines.interpreter(None))
+    return [*resolve.finished(answers, requests, [job for _, job in pairs], load()).reports]
 
 
 @lru_cache(maxsize=1)
-def answers() -> dict[str, dict[str, Any]]:
-    """Results of :data:`JOBS`, and of a few with variables of their own."""
+def answers() -> dict[str, Answer]:
+    """Reports of :data:`JOBS`, and of a few with variables of their own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         requests = [request(gpu, overrides, folder) for gpu, overrides in JOBS.values()]
@@ -119,17 +127,33 @@ def answers() -> dict[str, dict[str, Any]]:
             "one replica": request(
                 "MI300X", [*BASE, "trainer.n_gpus_per_node=2"], folder, devices={"HIP_VISIBLE_DEVICES": "1,0"}
             ),
+            "dead variable": request("MI300X", BASE, folder, environment={"VLLM_ATTENTION_BACKEND": "XFORMERS"}),
+            "everything wrong": request(
+                "MI300X",
+                [*BASE, f"{R}.max_num_seq=1", "trainer.nnode=2", "trainer.n_gpus_per_node=16", model("/nowhere/m")],
+                folder,
+                devices={"ROCR_VISIBLE_DEVICES": "0"},
+            ),
+            "own config": request("MI300X", own_config(folder), folder),
         }
         launcher = "verl.experimental.fully_async_policy.fully_async_main"
-        asynchronous = dryrun.Job(launcher, ["--config-name=fully_async_ppo_trainer", *BASE])
-        special["fully async"] = requested(dryrun.Asked([], gpus=["MI300X"]), asynchronous, folder)
+        asynchronous = Job(launcher, ("--config-name=fully_async_ppo_trainer", *BASE))
+        special["fully async"] = requested(Question(gpus=("MI300X",)), asynchronous, folder)
         bare = [item for item in BASE if "use_dynamic_bsz" not in item]
         special["the same as training"] = request("MI300X", bare, folder)
-        server = dryrun.Job("verl.trainer.main_generation_server", bare)
-        special["generation"] = requested(dryrun.Asked([], gpus=["MI300X"]), server, folder)
-        made = resolve([*requests, *special.values()])
-    return dict(zip([*JOBS, *special], made, strict=True))
+        server = Job("verl.trainer.main_generation_server", tuple(bare))
+        special["generation"] = requested(Question(gpus=("MI300X",)), server, folder)
+        reports = resolved([*requests, *special.values()])
+    return dict(zip([*JOBS, *special], reports, strict=True))
 
 
-def identity(gpu: str) -> dict[str, Any]:
-    return gpus.identity(gpu, 8)
+def own_config(folder: Path) -> list[str]:
+    """A config file of one's own, which names its model; nothing on the command line does."""
+    (folder / "own").mkdir()
+    (folder / "own" / "mine.yaml").write_text(
+        "defaults:\n  - ppo_trainer\n  - _self_\n"
+        "actor_rollout_ref:\n  model:\n    path: Qwen/Qwen2.5-VL-7B-Instruct\n"
+        "  actor:\n    use_dynamic_bsz: true\n  rollout:\n    name: vllm\n"
+        "algorithm:\n  adv_estimator: grpo\ntrainer:\n  n_gpus_per_node: 8\n"
+    )
+    return [f"--config-dir={folder / 'own'}", "--config-name=mine"]

@@ -2,122 +2,138 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.verl_rocm.engine import jobs
-from tests.verl_rocm.engine.jobs import ALL_GPUS, BASE, PAGE, R
-from verl_rocm.dryrun import compare, engines, refusals
+from tests.verl_rocm.engine.jobs import ALL_GPUS, BASE, PAGE, Answer, R
+from verl_rocm.dryrun import compare, engines
+from verl_rocm.dryrun.report import DryRun, RefusedJob, Report
+from verl_rocm.finding import Finding
+from verl_rocm.worker.wire import Kind, Problem, Resolution, Sleep
 
 BASE_DP = [*BASE, f"{R}.data_parallel_size=2"]
 
 
 @pytest.fixture(scope="module")
-def answers() -> dict[str, dict[str, Any]]:
+def answers() -> dict[str, Answer]:
     return jobs.answers()
 
 
-def findings(result: dict[str, Any]) -> dict[str, dict[str, str]]:
-    return {item["id"]: item for item in result["findings"]}
+def report(answers: dict[str, Answer], name: str) -> Report:
+    """The report of a job that was accepted."""
+    answer = answers[name]
+    assert isinstance(answer, Report), answer.problems
+    return answer
 
 
-def counted(result: dict[str, Any]) -> set[str]:
-    return {item["id"] for item in result["findings"] if item["level"] == "finding"}
+def resolution(answers: dict[str, Answer], name: str) -> Resolution:
+    return report(answers, name).resolution
+
+
+def problems(answers: dict[str, Answer], name: str) -> tuple[Problem, ...]:
+    answer = answers[name]
+    assert isinstance(answer, RefusedJob), "it was accepted"
+    return answer.problems
+
+
+def findings(answer: Report) -> dict[str, Finding]:
+    return {item.id: item for item in answer.findings}
+
+
+def counted(answer: Report) -> set[str]:
+    return {item.id for item in answer.findings if item.level == "finding"}
 
 
 @pytest.mark.parametrize("gpu", ALL_GPUS)
-def test_the_recipe_of_the_original_page(answers: dict[str, dict[str, Any]], gpu: str) -> None:
-    result = answers[f"page {gpu}"]
-    assert "problem" not in result
-    assert result["graphs"]["sizes"] == [1, 2, 4, 8, 16, 32, 64]
-    assert result["graphs"]["mode"] == "FULL_AND_PIECEWISE"
-    assert result["runner"] == {
+def test_the_recipe_of_the_original_page(answers: dict[str, Answer], gpu: str) -> None:
+    answer = report(answers, f"page {gpu}")
+    job = answer.resolution
+    assert job.graphs.sizes == (1, 2, 4, 8, 16, 32, 64)
+    assert job.graphs.mode == "FULL_AND_PIECEWISE"
+    assert job.runner.model_dump() == {
         "executor": "MultiprocExecutor",
         "worker": "vllm.v1.worker.gpu_worker.Worker",
         "model_runner": "V2",
     }
-    found = findings(result)["sizes-below-max-num-seqs"]
-    assert "max_num_seqs is 256" in found["text"] and "65 to 256" in found["text"]
-    arch = jobs.identity(gpu)["arch"]
-    assert result["precision"]["capability"].endswith(f"minor={int(arch[4])})")
+    below = findings(answer)["sizes-below-max-num-seqs"]
+    assert "max_num_seqs is 256" in below.title and "65 to 256" in below.title
+    arch = answer.gpu.arch
+    assert job.precision.capability.endswith(f"minor={int(arch[4])})")
     # vLLM's own answers.  0.30.0 counts gfx90a among the GPUs with FP8 (rocm.py:1009); the facts say it has none.
     expected = {
         "gfx90a": ("float8_e4m3fn", True),
         "gfx942": ("float8_e4m3fnuz", True),
         "gfx950": ("float8_e4m3fn", True),
     }
-    assert (result["precision"]["fp8"], result["precision"]["supports_fp8"]) == expected[arch]
+    assert (job.precision.fp8, job.precision.supports_fp8) == expected[arch]
 
 
-def test_a_clean_job_has_no_finding(answers: dict[str, dict[str, Any]]) -> None:
-    assert counted(answers["clean"]) == set()
+def test_a_clean_job_has_no_finding(answers: dict[str, Answer]) -> None:
+    assert counted(report(answers, "clean")) == set()
 
 
-def test_eager_makes_the_sizes_idle(answers: dict[str, dict[str, Any]]) -> None:
-    assert "eager-idles-graphs" in counted(answers["eager"])
-    assert answers["eager"]["graphs"]["max"] == 0
+def test_eager_makes_the_sizes_idle(answers: dict[str, Answer]) -> None:
+    assert "eager-idles-graphs" in counted(report(answers, "eager"))
+    assert resolution(answers, "eager").graphs.max == 0
 
 
-def test_aiter_is_found_installed_and_not_chosen_by_itself(answers: dict[str, dict[str, Any]]) -> None:
-    assert "aiter-not-chosen" in counted(answers["aiter on"])
-    chosen = {(row["aiter"], row.get("backend")) for row in answers["aiter asked"]["attention"]}
+def test_aiter_is_found_installed_and_not_chosen_by_itself(answers: dict[str, Answer]) -> None:
+    assert "aiter-not-chosen" in counted(report(answers, "aiter on"))
+    chosen = {(choice.aiter, choice.backend) for choice in resolution(answers, "aiter asked").attention}
     assert (True, "ROCM_AITER_FA") in chosen
-    assert any("error" in row for row in answers["aiter asked"]["attention"] if not row["aiter"])
+    assert any(choice.error for choice in resolution(answers, "aiter asked").attention if not choice.aiter)
 
 
-def test_a_false_that_verl_sends_arrives(answers: dict[str, dict[str, Any]]) -> None:
-    result = answers["prefix caching off"]
-    assert "--no-enable_prefix_caching" in result["command"]
-    assert result["resolved"]["enable_prefix_caching"] is False
-    assert "false-dropped" not in counted(result)
+def test_a_false_that_verl_sends_arrives(answers: dict[str, Answer]) -> None:
+    job = resolution(answers, "prefix caching off")
+    assert "--no-enable_prefix_caching" in job.command
+    assert job.resolved["enable_prefix_caching"] is False
+    assert "false-dropped" not in counted(report(answers, "prefix caching off"))
 
 
-def test_sleep(answers: dict[str, dict[str, Any]]) -> None:
-    assert answers["clean"]["sleep"] == {"mode": "hybrid", "free_cache_engine": True, "pool": True, "level": 2}
-    assert answers["lora"]["sleep"]["level"] == 1
-    assert "sleep-without-pool" in counted(answers["no pool"])
-    assert answers["fully async"]["sleep"]["mode"] == "standalone"
+def test_sleep(answers: dict[str, Answer]) -> None:
+    assert resolution(answers, "clean").sleep == Sleep(mode="hybrid", free_cache_engine=True, pool=True, level=2)
+    assert resolution(answers, "lora").sleep.level == 1
+    assert "sleep-without-pool" in counted(report(answers, "no pool"))
+    assert resolution(answers, "fully async").sleep.mode == "standalone"
 
 
-def test_a_reward_model_is_named_and_not_resolved(answers: dict[str, dict[str, Any]]) -> None:
-    text = findings(answers["reward model"])["other-rollout"]["text"]
+def test_a_reward_model_is_named_and_not_resolved(answers: dict[str, Answer]) -> None:
+    text = findings(report(answers, "reward model"))["other-rollout"].title
     assert "the reward model me/judge gets an engine of its own" in text and "enforce_eager=True" in text
-    assert "other-rollout" not in findings(answers["clean"])
+    assert "other-rollout" not in findings(report(answers, "clean"))
 
 
-def test_the_generation_server_is_not_checked_as_a_trainer(answers: dict[str, dict[str, Any]]) -> None:
+def test_the_generation_server_is_not_checked_as_a_trainer(answers: dict[str, Answer]) -> None:
     """Its main function does not call verl's validation, so a setting of the actor cannot refuse it."""
-    assert "problem" not in answers["generation"], answers["generation"]
-    assert "ppo_micro_batch_size" in answers["the same as training"]["problem"]["message"]
+    assert report(answers, "generation")
+    assert "ppo_micro_batch_size" in problems(answers, "the same as training")[0].message
 
 
-def test_a_refusal_says_who_refuses(answers: dict[str, dict[str, Any]]) -> None:
-    told = {
-        name: refusals.one_line(answers[name]["problem"]) for name in ("unknown key", "heads", "tp", "unknown model")
-    }
-    assert told["unknown key"].startswith("verl refuses this job: verl has no key")
-    assert told["heads"].startswith("vLLM refuses this job: ")
-    assert told["tp"].startswith("one engine needs 3 GPUs") and told["unknown model"].startswith("model /nowhere")
+def test_a_refusal_says_who_refuses(answers: dict[str, Answer]) -> None:
+    lines = {name: problems(answers, name)[0].line() for name in ("unknown key", "heads", "tp", "unknown model")}
+    assert lines["unknown key"].startswith("verl refuses this job: verl has no key")
+    assert lines["heads"].startswith("vLLM refuses this job: ")
+    assert lines["tp"].startswith("one engine needs 3 GPUs") and lines["unknown model"].startswith("model /nowhere")
 
 
-def test_all_reduce(answers: dict[str, dict[str, Any]]) -> None:
-    assert "quick-reduce-off" in findings(answers["no custom all-reduce"])
-    assert "quick-reduce-off" not in findings(answers["clean"])
+def test_all_reduce(answers: dict[str, Answer]) -> None:
+    assert "quick-reduce-off" in findings(report(answers, "no custom all-reduce"))
+    assert "quick-reduce-off" not in findings(report(answers, "clean"))
 
 
 @pytest.mark.parametrize(("gpu", "fp8"), [("MI300X", "e4m3fnuz"), ("MI355X", "e4m3fn")])
-def test_fp8(answers: dict[str, dict[str, Any]], gpu: str, fp8: str) -> None:
-    result = answers[f"fp8 {gpu}"]
-    assert result["resolved"]["quantization"] == "fp8"
-    assert fp8 in findings(result)["fp8-format"]["text"]
+def test_fp8(answers: dict[str, Answer], gpu: str, fp8: str) -> None:
+    answer = report(answers, f"fp8 {gpu}")
+    assert answer.resolution.resolved["quantization"] == "fp8"
+    assert fp8 in findings(answer)["fp8-format"].title
 
 
 @pytest.mark.parametrize(
@@ -129,18 +145,18 @@ def test_fp8(answers: dict[str, dict[str, Any]], gpu: str, fp8: str) -> None:
         ("hybrid model", "Qwen3_5MoeForConditionalGeneration", "ROCM_ATTN"),
     ],
 )
-def test_families(answers: dict[str, dict[str, Any]], name: str, architecture: str, backend: str) -> None:
-    result = answers[name]
-    assert "problem" not in result, result.get("problem")
-    assert result["model"]["architecture"] == architecture
-    assert result["attention"][0].get("backend") == backend, result["attention"][0]
+def test_families(answers: dict[str, Answer], name: str, architecture: str, backend: str) -> None:
+    job = resolution(answers, name)
+    assert job.model.architecture == architecture
+    assert job.attention[0].backend == backend, job.attention[0]
+    assert (job.model.moe, job.model.hybrid) == (name in ("moe", "mla", "hybrid model"), name == "hybrid model")
 
 
-def test_the_environment_is_verls_on_rocm(answers: dict[str, dict[str, Any]]) -> None:
-    sent = answers["clean"]["environment"]
+def test_the_environment_is_verls_on_rocm(answers: dict[str, Answer]) -> None:
+    sent = resolution(answers, "clean").environment
     assert sent["VLLM_LOGGING_LEVEL"] == "WARN" and sent["HSA_NO_SCRATCH_RECLAIM"] == "1"
     assert sent["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] == "0", "verl took torch for a ROCm build"
-    assert answers["aiter on"]["environment"]["VLLM_ROCM_USE_AITER"] == "1"
+    assert resolution(answers, "aiter on").environment["VLLM_ROCM_USE_AITER"] == "1"
 
 
 REFUSED = {
@@ -176,23 +192,46 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_bad_input_is_one_line(answers: dict[str, dict[str, Any]], name: str) -> None:
+def test_bad_input_is_one_line(answers: dict[str, Answer], name: str) -> None:
     stage, says, hint = REFUSED[name]
-    problem = answers[name].get("problem")
-    assert problem, "it was accepted"
-    assert (problem["stage"], says in problem["message"], hint in problem["hint"]) == (stage, True, True), problem
-    assert "\n" not in problem["message"] + problem["hint"] and "Traceback" not in problem["message"]
+    problem = problems(answers, name)[0]
+    assert (problem.stage, says in problem.message, hint in problem.hint) == (stage, True, True), problem
+    assert "\n" not in problem.message + problem.hint and "Traceback" not in problem.message
 
 
-def test_visible_devices_that_suffice_are_fine(answers: dict[str, dict[str, Any]]) -> None:
-    assert "problem" not in answers["one replica"]
+def test_visible_devices_that_suffice_are_fine(answers: dict[str, Answer]) -> None:
+    assert report(answers, "one replica")
 
 
-def test_no_answer_is_a_fault(answers: dict[str, dict[str, Any]]) -> None:
-    faults = {
-        name: made["problem"] for name, made in answers.items() if made.get("problem", {}).get("stage") == "fault"
-    }
-    assert not faults
+def test_no_answer_is_a_fault(answers: dict[str, Answer]) -> None:
+    refused = {name: answer.problems for name, answer in answers.items() if isinstance(answer, RefusedJob)}
+    assert not {name for name, found in refused.items() if any(problem.stage == "fault" for problem in found)}
+
+
+def test_all_problems_come_at_once(answers: dict[str, Answer]) -> None:
+    """Two keys that verl lacks, a model that nobody has and variables that Ray refuses: one look shows all four."""
+    kinds = [problem.kind for problem in problems(answers, "everything wrong")]
+    assert kinds == [Kind.UNKNOWN_KEY, Kind.UNKNOWN_KEY, Kind.UNKNOWN_MODEL, Kind.VISIBILITY]
+    keys = [problem.key for problem in problems(answers, "everything wrong")[:2]]
+    assert keys == [f"{R}.max_num_seq", "trainer.nnode"]
+    assert problems(answers, "everything wrong")[0].nearest == f"{R}.max_num_seqs"
+
+
+def test_a_variable_that_the_release_does_not_read_is_a_finding(answers: dict[str, Answer]) -> None:
+    dead = findings(report(answers, "dead variable"))["variable-not-read"]
+    assert "vllm 0.30.0 does not read it; 0.14.1 was the last release to read it" in dead.title
+    assert any("attention_backend=ROCM_AITER_FA" in line for way in dead.remedies for line in way.lines)
+    assert dead.remedies[-1].lines == ("unset VLLM_ATTENTION_BACKEND",)
+    assert "variable-not-read" not in findings(report(answers, "clean"))
+    assert "variable-not-read" not in findings(report(answers, "aiter on"))
+
+
+def test_a_model_that_only_a_config_file_names_is_placed(answers: dict[str, Answer]) -> None:
+    job = resolution(answers, "own config")
+    assert (job.model.named, job.model.architecture) == (
+        "Qwen/Qwen2.5-VL-7B-Instruct",
+        "Qwen2_5_VLForConditionalGeneration",
+    )
 
 
 def clean() -> dict[str, str]:
@@ -202,8 +241,8 @@ def clean() -> dict[str, str]:
 def alone() -> list[str]:
     """What takes the network away from a command, where the system allows it."""
     command = ["unshare", "-rn"]
-    found = shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True).returncode == 0
-    return command if found else []
+    works = shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True).returncode == 0
+    return command if works else []
 
 
 @pytest.fixture
@@ -223,9 +262,10 @@ def test_the_installed_command_from_end_to_end_without_a_network(installed: Path
     environment = clean() | {"PYTHONPATH": str(installed)}
     done = subprocess.run([*alone(), *command], capture_output=True, text=True, cwd=installed, env=environment)
     assert done.returncode == 1, done.stderr
-    made = json.loads(done.stdout)
-    assert made["versions"]["vllm"] == "0.30.0"
-    assert "sizes-below-max-num-seqs" in counted(made["results"][0])
+    run = DryRun.model_validate_json(done.stdout)
+    assert run.versions["vllm"] == "0.30.0"
+    (answer,) = run.reports
+    assert isinstance(answer, Report) and "sizes-below-max-num-seqs" in counted(answer)
 
 
 GUARD = """
@@ -259,15 +299,13 @@ def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_alone_in_a_process_a_gpu_is_the_same_and_nothing_is_opened(
-    answers: dict[str, dict[str, Any]], guarded: Path
-) -> None:
+def test_alone_in_a_process_a_gpu_is_the_same_and_nothing_is_opened(answers: dict[str, Answer], guarded: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        wanted = [jobs.request("MI355X", PAGE, Path(folder)), jobs.request("MI355X", BASE_DP, Path(folder))]
-        alone, parallel = jobs.resolve(wanted)
-    assert "problem" not in parallel, parallel.get("problem")
+        pairs = [jobs.request("MI355X", PAGE, Path(folder)), jobs.request("MI355X", BASE_DP, Path(folder))]
+        alone, parallel = jobs.resolved(pairs)
+    assert isinstance(alone, Report) and isinstance(parallel, Report)
     assert compare.differences([answers["page MI355X"], alone]) == []
-    assert answers["page MI355X"]["precision"] == alone["precision"]
+    assert resolution(answers, "page MI355X").precision == alone.resolution.precision
     assert (guarded / "log").read_text() == "", "no GPU, no connection, no Ray cluster"
 
 

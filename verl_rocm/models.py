@@ -16,7 +16,7 @@ from typing import Any
 SECONDS = 5
 NO_SOURCE = "context length without a source"
 HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
-BUNDLED = Path(__file__).resolve().parents[1] / "facts" / "models"
+BUNDLED = Path(__file__).resolve().parent / "facts" / "models"
 
 
 @dataclass(frozen=True)
