@@ -1,7 +1,7 @@
 # The guide's commands.  Each works as the first one on a fresh clone with git, make and Python >= 3.11.
 
 PYTHON ?= python3
-export PYTHON ACCELERATOR ONLY MODEL VLLM ARGS
+export PYTHON ACCELERATOR ONLY MODEL VLLM ARGS FULL
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON) is not there: name an interpreter of Python 3.11 or newer" >&2; exit 2; }
 IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) tools/environment.py docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
 
@@ -15,7 +15,7 @@ doctest: ## run every block on this machine's best accelerator, and record it (A
 	@$(HAS_PYTHON); exec $(PYTHON) tools/run_doctest.py
 
 test: ## test all that needs no engine, then lint and types
-	@$(IN_DOCS) python -m pytest -q tests --ignore=tests/snippets --ignore=tests/build
+	@$(IN_DOCS) python guide/doctest/run_pytest.py -q tests --ignore=tests/snippets --ignore=tests/build
 	@$(IN_DOCS) ruff check .
 	@$(IN_DOCS) ruff format --check .
 	@$(IN_DOCS) lint-imports
@@ -24,14 +24,14 @@ test: ## test all that needs no engine, then lint and types
 mutants: ## break snippets on purpose, and see that `make doctest` notices each
 	@$(HAS_PYTHON); $(PYTHON) tools/mutants.py
 
-html: ## build the guide into build/html, strictly; warnings are errors
+html: ## build the guide into build/html, strictly; warnings are errors (FULL=1: every page anew, as in CI)
 	@$(IN_DOCS) python tools/build_html.py
 
 linkcheck: ## look up every link of the guide (needs a network)
 	@$(IN_DOCS) python -m sphinx -E -W --keep-going -b linkcheck . build/linkcheck
 
-serve: html ## build, then serve the guide on http://127.0.0.1:8000
-	@$(IN_DOCS) python -m http.server --bind 127.0.0.1 --directory build/html 8000
+serve: ## serve the guide on http://127.0.0.1:8000, rebuilt and reloaded while you write (PORT=)
+	@$(IN_DOCS) python -m sphinx_autobuild --port $(or $(PORT),8000) --re-ignore "/(build|\.venv|\.git|records)/" --watch snippets --watch verl_rocm/facts -d build/serve/doctrees . build/serve/html
 
 releases: ## read the releases of vLLM and verl into verl_rocm/facts/ (CHECK=1: only report what the newest changed of what the guide uses)
 	@$(IN_DOCS) python -m tools.releases $(if $(CHECK),--check)
@@ -75,7 +75,7 @@ survey: ## dry-run all launch scripts of a verl checkout (SCRIPTS=DIR)
 bench: ## time the dry run against the imports that it needs, and against starting an engine
 	@$(IN_ENGINE) $$engine -m tests.verl_rocm.bench
 
-BUILD_TESTS = $(IN_DOCS) python -m pytest -q -rs tests/build --record-build $(if $(VLLM),--release=$(VLLM)) $(if $(MUST),--must)
+BUILD_TESTS = $(IN_DOCS) python guide/doctest/run_pytest.py -q -rs tests/build --record-build $(if $(VLLM),--release=$(VLLM)) $(if $(MUST),--must)
 
 test-build: ## rehearse the build of vLLM without ROCm, up to CMake (VLLM=0.8.4,0.33.0; MUST=1: nothing may be skipped)
 	@$(BUILD_TESTS)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -53,9 +55,59 @@ def _locked() -> Iterator[None]:
         yield
 
 
-def _pip(python: Path, *arguments: str) -> int:
-    command = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-input", *arguments]
-    return subprocess.run(command, stdout=sys.stderr).returncode
+def unsupported(cpuinfo: Path = Path("/proc/cpuinfo"), machine: str = platform.machine()) -> str:
+    """Why this machine cannot run the CPU engine, in one line; empty if it can."""
+    works = "`make test`, `make html` and `verl-rocm check` work here"
+    if machine not in ("x86_64", "AMD64"):
+        return f"the CPU engine is built for x86-64 and this machine is {machine}: {works}"
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        return ""  # no Linux; pip says what it lacks
+    if flags and "avx2" not in flags[1].split():
+        return f"this CPU has no AVX2, without which vLLM's CPU engine cannot run: {works}; take another for the rest"
+    return ""
+
+
+class _Progress:
+    """What pip does, for a reader: how many of the lock's packages are fetched, on one line of a terminal."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.seen, self.shown = total, 0, 0
+
+    def line(self, text: str) -> None:
+        """Take a line of pip's output."""
+        if match := re.match(r"Collecting ([\w.-]+)", text):
+            self.seen += 1
+            self._show(f"{min(self.seen, self.total)} of {self.total} packages, {match[1]}")
+        elif match := re.match(r"\s+Downloading .*\((.*)\)", text):
+            self._show(f"{min(self.seen, self.total)} of {self.total} packages, downloading {match[1]}")
+        elif text.startswith("Installing collected packages"):
+            self._show(f"installing {self.total} packages", always=True)
+
+    def _show(self, text: str, always: bool = False) -> None:
+        if sys.stderr.isatty():
+            print(f"\r  {text[:70]:<70}", end="", file=sys.stderr, flush=True)
+        elif always or self.seen >= self.shown + max(self.total // 10, 1):
+            self.shown = self.seen
+            print(f"  {text}", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+
+
+def _pip(python: Path, *arguments: str, total: int = 1) -> int:
+    """Run pip's install; its errors are shown as they are."""
+    command = [str(python), "-m", "pip", "install", "--progress-bar=off", "--disable-pip-version-check", "--no-input"]
+    progress = _Progress(total)
+    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=sys.stderr, text=True) as pip:
+        assert pip.stdout is not None
+        for text in pip.stdout:
+            progress.line(text)
+    progress.end()
+    return pip.returncode
 
 
 def _install(python: Path, lock: Path) -> None:
@@ -65,8 +117,9 @@ def _install(python: Path, lock: Path) -> None:
             raise EnvironmentProblem(
                 f"{TORCH} is neither in the default index nor in PyTorch's own (see pip's message)"
             )
+    pinned = len(re.findall(r"^[\w.-]+==", lock.read_text(encoding="utf-8"), re.MULTILINE))
     # Everything is pinned in the lock, so pip has nothing to resolve: --no-deps keeps the CUDA packages out.
-    if _pip(python, "--no-deps", "--require-hashes", "-r", str(lock)) != 0:
+    if _pip(python, "--no-deps", "--require-hashes", "-r", str(lock), total=pinned) != 0:
         raise EnvironmentProblem(f"pip could not install {lock.relative_to(ROOT)} (see its message above); call again")
 
 
@@ -82,6 +135,8 @@ def ensure(name: str) -> Path:
     with _locked():
         if stamp.is_file() and stamp.read_text() == _stamp(lock):
             return python
+        if lock.stem.startswith(("cpu-", "dryrun-")) and (reason := unsupported()):
+            raise EnvironmentProblem(reason)
         print(f"building .venv/{name} from requirements/{name}.lock (once) ...", file=sys.stderr, flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         if subprocess.run([sys.executable, "-m", "venv", str(folder)], stdout=sys.stderr).returncode != 0:

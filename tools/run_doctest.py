@@ -130,6 +130,8 @@ def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
         "tests/snippets",
         "-v",
         "--no-header",
+        "--durations=10",  # the slowest, at the end of every run
+        "--durations-min=1",
         "-pno:logging",  # torch logs thousands of lines, which would bury a failure
         "--continue-on-collection-errors",  # one broken file fails the run, and does not hide the others
         "-Wignore::DeprecationWarning",  # of the engine's packages; a reader can do nothing about them
@@ -151,7 +153,7 @@ def main() -> NoReturn:
         print(f"make doctest: {problem}", file=sys.stderr)
         sys.exit(2)
     os.chdir(ROOT)
-    os.execve(python, [python, str(ROOT / "tests" / "support" / "run_pytest.py"), *arguments], environ)
+    os.execve(python, [python, str(ROOT / "guide" / "doctest" / "run_pytest.py"), *arguments], environ)
 
 
 if __name__ == "__main__":

@@ -68,16 +68,17 @@ DRY_RUN = """
 import json, os, sys
 cases = json.loads(sys.argv[1])
 from verl_rocm.worker import adopt, devices
-from verl_rocm.worker.problem import Problem
-adopt.before_imports(json.loads(os.environ["VERL_ROCM_IDENTITY"]), None)
-said = {}
-for name, given, size in cases:
+from verl_rocm.worker.problem import Refused
+from verl_rocm.worker.wire import Identity
+adopt.before_imports(Identity.model_validate_json(os.environ["VERL_ROCM_IDENTITY"]), None)
+refusals = {}
+for name, variables, size in cases:
     try:
-        devices.serve(given, devices.visible(given, 2)[:size])
-        said[name] = None
-    except Problem as problem:
-        said[name] = problem.message
-print(json.dumps(said))
+        devices.serve(variables, devices.visible(variables, 2)[:size])
+        refusals[name] = None
+    except Refused as refused:
+        refusals[name] = refused.problem.message
+print(json.dumps(refusals))
 """
 
 
@@ -87,9 +88,9 @@ def test_the_dry_run_refuses_what_a_real_node_refuses_with_the_same_words() -> N
     environ = amd_node.environment()
     environ["PYTHONPATH"] += f"{os.pathsep}{amd_node.ROOT}"
     done = processes.run([sys.executable, "-c", DRY_RUN, asked], timeout=120, env=environ)
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert len(said) == len(cases) > 10
-    for name, message in said.items():
+    refusals = json.loads(done.stdout.splitlines()[-1])
+    assert len(refusals) == len(cases) > 10
+    for name, message in refusals.items():
         problems = RECORDED[name]["problems"]
         assert bool(message) == bool(problems), name
         if message:

@@ -21,10 +21,10 @@ from typing import Any
 import psutil
 
 from guide.doctest import processes
+from verl_rocm.dryrun.gpus import identity
 
 ROOT = Path(__file__).resolve().parents[2]
 GPUS = 2
-MI300X = {"name": "MI300X", "arch": "gfx942", "memory_gib": 192, "compute_units": 304, "pci": 0x74A1}
 VISIBILITY = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 
 
@@ -38,7 +38,7 @@ def environment(given: Mapping[str, str] = {}, gpus: int = GPUS) -> dict[str, st
     path = [ROOT / "tests" / "support" / "amd_claim", ROOT / "verl_rocm" / "identity"]
     claimed = {
         "PYTHONPATH": os.pathsep.join(map(str, path)),
-        "VERL_ROCM_IDENTITY": json.dumps({**MI300X, "count": gpus}),
+        "VERL_ROCM_IDENTITY": identity("MI300X", gpus).model_dump_json(),
         "VERL_PLATFORM": "amd",  # verl looks for rocm-smi otherwise
         "RAY_AUTH_MODE": "disabled",  # Ray would write a token into the home folder
         "RAY_USAGE_STATS_ENABLED": "0",

@@ -194,3 +194,17 @@ def test_seconds_are_shared_by_the_regions_of_a_test() -> None:
 @pytest.mark.parametrize("name", ["docs/how-to/sleep-mode.rst", "how_to/sleep_mode", "how-to/sleep-mode.md"])
 def test_a_page_and_its_snippet_have_one_spelling(name: str) -> None:
     assert plain(name) == "how_to/sleep_mode"
+
+
+def test_what_a_run_leaves_in_the_temporary_folder_goes_with_it(project: Path, tmp_path: Path) -> None:
+    """Also what a killed child leaves, and what a process writes by the name that the system gives."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    leave = "import tempfile; tempfile.mkdtemp(prefix='vllm_dist_'); open(tempfile.gettempdir() + '/socket', 'w')"
+    write_test(project, f"subprocess.run([sys.executable, '-c', {leave!r}], check=True); exec({leave!r})")
+    command = [sys.executable, "guide/doctest/run_pytest.py", "tests/snippets"]
+    done = subprocess.run(
+        command, cwd=project, env=os.environ | {"TMPDIR": str(scratch)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert list(scratch.iterdir()) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import run_doctest
+from tools import environment, run_doctest
 from tools.environment import ROOT
 from tools.run_doctest import BadInput, choose, plan
 
@@ -145,3 +145,33 @@ def test_pytest_that_is_there_needs_no_network(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(subprocess, "run", no_install)
     assert run_doctest.beside({"pytest": True}) is None
+
+
+@pytest.mark.parametrize(
+    ("machine", "cpuinfo", "says"),
+    [
+        ("x86_64", "flags\t: fpu avx avx2 avx512f\n", ""),
+        ("x86_64", "flags\t: fpu avx avx2\n", ""),
+        ("x86_64", "flags\t: fpu avx\n", "this CPU has no AVX2"),
+        ("aarch64", "Features\t: fp asimd\n", "the CPU engine is built for x86-64 and this machine is aarch64"),
+        ("x86_64", None, ""),
+    ],
+)
+def test_a_machine_that_cannot_run_the_engine_is_told_before_anything_is_built(
+    tmp_path: Path, machine: str, cpuinfo: str | None, says: str
+) -> None:
+    file = tmp_path / "cpuinfo"
+    if cpuinfo is not None:
+        file.write_text(cpuinfo)
+    reason = environment.unsupported(file, machine)
+    assert reason.startswith(says) and bool(reason) is bool(says) and "\n" not in reason
+
+
+def test_progress_counts_what_pip_fetches(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = environment._Progress(20)
+    for number in range(20):
+        progress.line(f"Collecting package{number}==1")
+    progress.line("Installing collected packages: a, b")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 11  # every tenth of the way, and the end
+    assert lines[0] == "  2 of 20 packages, package1" and lines[-1] == "  installing 20 packages"

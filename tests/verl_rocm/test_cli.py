@@ -1,6 +1,9 @@
 """The command line where no engine is needed: bad input is one line and code 2."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +223,48 @@ def test_a_key_of_other_releases_is_named_with_them() -> None:
     assert re.fullmatch(r"verl [\d.a-z]+ to [\d.]+ has this key, 9.9.9 does not", line)
     assert refusals.elsewhere("data.reward_fn_key", "0.9.1") == ""
     assert refusals.elsewhere("no.such.key", "0.9.1") == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "says"),
+    [
+        (-4, "WARNING: Platform 'amd' is registered but not available\n", "it was ended by SIGILL"),
+        (-9, "", "it was ended by SIGKILL"),
+        (
+            1,
+            'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    import vllm\n'
+            "ModuleNotFoundError: No module named 'vllm'\nWARNING: Platform 'amd' is not available\n",
+            "ModuleNotFoundError: No module named 'vllm'",
+        ),
+        (
+            1,
+            "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'x'\n\nDuring handling:\n"
+            'Traceback (most recent call last):\n  File "b.py", line 2\nvllm.errors.Bad: why\n  more of it\n',
+            "vllm.errors.Bad: why",
+        ),
+        (3, "only a word\n", "only a word"),
+        (3, "", "it ended with code 3 and printed nothing"),
+    ],
+)
+def test_the_line_names_the_cause_and_not_the_last_thing_printed(code: int, printed: str, says: str) -> None:
+    assert engines.cause(code, printed) == says
+
+
+def test_without_arguments_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "dry-run" in capsys.readouterr().out
+
+
+def test_the_versions_name_tool_facts_and_engine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    tool, facts, engine = capsys.readouterr().out.splitlines()
+    assert tool.startswith("verl-rocm ") and re.match(r"facts 20\d\d-\d\d-\d\d: \d+ known issues, vllm up to ", facts)
+    assert engine.startswith("vLLM ") and "verl" in engine
+
+
+def test_an_interpreter_without_the_packages_is_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-S", "-m", "verl_rocm", "check"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=engines.ROOT, env={"PATH": os.environ["PATH"]})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {sys.executable} lacks packaging, pydantic, rich, typer: take the Python")
+    assert done.stderr.count("\n") == 1

@@ -2,6 +2,8 @@
 
 Every answer is an identity (name, arch, memory, ids, count, links) from ``VERL_ROCM_IDENTITY``, which the dry run
 writes from ``verl_rocm/facts/gpus.toml``.  Nothing is measured, and no device is opened.
+
+Importing it also keeps vLLM's compiled libraries out of the process: see ``compiled_libraries`` beside it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ import os
 from enum import IntEnum
 from typing import Any
 
-VARIABLE = "VERL_ROCM_IDENTITY"
+import compiled_libraries
+from compiled_libraries import VARIABLE
+
+compiled_libraries.keep_out()
 
 
 class AmdSmiException(Exception):
@@ -46,8 +51,8 @@ def _identity() -> dict[str, Any]:
     text = os.environ.get(VARIABLE)
     if not text:
         raise AmdSmiException("no dry run: this amdsmi answers only with the identity of a named GPU")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    identity: dict[str, Any] = json.loads(text)
+    return identity
 
 
 def amdsmi_init(*_: object) -> None:
@@ -83,7 +88,7 @@ def amdsmi_get_gpu_memory_total(_handle: int, _kind: AmdSmiMemoryType) -> int:
 
 def amdsmi_get_gpu_id(_handle: int) -> int:
     """PCI device id, which Ray turns into the node's accelerator type."""
-    return int(_identity()["pci"])
+    return int(_identity()["pci"], 16)
 
 
 def amdsmi_get_gpu_device_uuid(handle: int) -> str:
