@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from verl_rocm import check, dryrun
+from verl_rocm import check, dryrun, sleepcheck
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -32,6 +32,7 @@ def _root(
 
 check.register(app)
 dryrun.register(app)
+sleepcheck.register(app)
 
 
 def main(arguments: list[str] | None = None) -> int:

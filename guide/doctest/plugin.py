@@ -144,6 +144,7 @@ class Recorder:
         self.outcomes: list[Outcome] = []
         self.table: list[tuple[str, str, str, str]] = []
         self.written: Path | None = None
+        self.regions, _ = scan_tree(PROJECT / "snippets")  # as they are when the run starts
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         named = self.config.getoption("--model")
@@ -181,7 +182,7 @@ class Recorder:
             self.table.append(("left behind", ", ".join(left), "", "a test left processes behind; they were ended"))
         if exitstatus not in (0, 1) or not self.outcomes:
             return  # Interrupted, or nothing ran: the record of the last whole run stays as it is.
-        regions, _ = scan_tree(PROJECT / "snippets")
+        regions = self.regions
         found = machine.machine(self.config.getoption("--accelerator"))
         commit, clean = machine.commit(PROJECT)
         now = datetime.now(UTC)

@@ -5,13 +5,15 @@ A thread gives some figures of a run, never all. `quoted` is what it says; `assu
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sleep_mode_report import GIB, MIB, Answer, Cycle, Run
+from verl_rocm.sleepcheck.judge import GIB, MIB, Answer, Cycle, Run
 
 GOOD = (
     Answer("short", " a city", (5, 6, 7), (-0.5, -1.0, -0.25)),
     Answer("long", " and so on", (8, 9, 10), (-0.125, -2.0, -0.75)),
 )
+VERSIONS = {"vllm": "0.24.0", "rocm": "7.2.0", "arch": "gfx942"}  # of the replayed runs on MI300X
 REST = "the memory came back, the answers stayed the same, and five equal cycles"
 
 
@@ -24,7 +26,7 @@ class Case:
     quoted: str = ""
 
 
-def change(answers: tuple[Answer, ...], prompt: str, **fields: object) -> tuple[Answer, ...]:
+def change(answers: tuple[Answer, ...], prompt: str, **fields: Any) -> tuple[Answer, ...]:
     return tuple(answer._replace(**fields) if prompt in (answer.prompt, "all") else answer for answer in answers)
 
 
@@ -65,7 +67,7 @@ def growing(run: Run, memory: float = 0.0, files: int = 0, every: int = 1, gpu: 
     return replace(run, cycles=tuple(cycles))
 
 
-def edit(run: Run, number: int, **fields: object) -> Run:
+def edit(run: Run, number: int, **fields: Any) -> Run:
     cycles = list(run.cycles)
     cycles[number] = replace(cycles[number], **fields)
     return replace(run, cycles=tuple(cycles))
@@ -75,7 +77,7 @@ BASE = sound(expected=10, asleep=2)
 EIGHT = sound(expected=10, asleep=2, cycles=8)
 
 
-def told(number: int, prompt: str, **fields: object) -> Run:
+def other_answer(number: int, prompt: str, **fields: Any) -> Run:
     """A sound run, except for the answer in one cycle."""
     return edit(BASE, number, answers=change(GOOD, prompt, **fields))
 
@@ -156,21 +158,21 @@ REPLAYED = (
     Case(
         "hybrid model, all tokens 0",
         ("text changed",),
-        told(0, "all", text="!!!", tokens=(0, 0, 0)),
+        other_answer(0, "all", text="!!!", tokens=(0, 0, 0)),
         f"{VLLM}/pull/44972",
         "argmax collapses every token to id 0 (!)",
     ),
     Case(
         "level 2, memory back, text wrong",
         ("text changed",),
-        told(1, "all", text="gibberish"),
+        other_answer(1, "all", text="gibberish"),
         f"{VLLM}/issues/29341",
         "sleep level 2 causes gibberish outputs",
     ),
     Case(
         "stale prefix cache",
         ("long text changed",),
-        told(0, "long", tokens=(8, 9, 11)),
+        other_answer(0, "long", tokens=(8, 9, 11)),
         f"{VLLM}/issues/17103",
         "sleep then wake_up produces meaningless outputs; it seems related to prefix caching",
     ),
@@ -194,11 +196,11 @@ LIMITS = (
     Case("93 % came back", (), edit(BASE, 2, woken=(round(11.3 * GIB),))),
     Case("15 % more than before", ("more after",), edit(BASE, 3, woken=(round(13.5 * GIB),))),
     Case("5 % more than before", (), edit(BASE, 3, woken=(round(12.5 * GIB),))),
-    Case("same tokens, other text", ("text changed",), told(3, "short", text=" a town")),
-    Case("same text, other tokens", ("text changed",), told(3, "short", tokens=(5, 6, 8))),
-    Case("log-probabilities 0.05 off", ("logprobs changed",), told(3, "long", logprobs=(-0.125, -2.05, -0.75))),
-    Case("log-probabilities 0.01 off", (), told(3, "long", logprobs=(-0.125, -2.01, -0.75))),
-    Case("NaN", ("logprobs changed",), told(0, "short", logprobs=(-0.5, math.nan, -0.25))),
+    Case("same tokens, other text", ("text changed",), other_answer(3, "short", text=" a town")),
+    Case("same text, other tokens", ("text changed",), other_answer(3, "short", tokens=(5, 6, 8))),
+    Case("log-probabilities 0.05 off", ("logprobs changed",), other_answer(3, "long", logprobs=(-0.125, -2.05, -0.75))),
+    Case("log-probabilities 0.01 off", (), other_answer(3, "long", logprobs=(-0.125, -2.01, -0.75))),
+    Case("NaN", ("logprobs changed",), other_answer(0, "short", logprobs=(-0.5, math.nan, -0.25))),
     Case("not like itself", ("not repeatable",), replace(BASE, repeated=change(GOOD, "short", tokens=(1, 2, 3)))),
     Case("6 MiB a cycle", ("memory grows",), growing(EIGHT, memory=6 * MIB)),
     Case("3 MiB a cycle", (), growing(EIGHT, memory=3 * MIB)),

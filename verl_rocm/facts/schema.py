@@ -29,6 +29,21 @@ Goal = Literal[
     "host",
     "observe",
 ]
+# Ways in which `verl-rocm sleep-check` sees sleep mode fail.
+SleepFailure = Literal[
+    "not freed",
+    "partly freed",
+    "not back",
+    "more after",
+    "text changed",
+    "long text changed",
+    "logprobs changed",
+    "memory grows",
+    "files grow",
+    "not repeatable",
+    "raised",
+    "too few cycles",
+]
 Confidence = Literal["confirmed", "reported", "unconfirmed"]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Value = bool | int | float | str | list[bool | int | float | str]
@@ -194,6 +209,7 @@ class Issue(Entry):
     group: Identifier
     description: Text
     symptoms: tuple[Text, ...] = ()
+    sleep_failures: tuple[SleepFailure, ...] = ()
     cause: Text
     diagnosis: Text
     fixes: Annotated[list[Fix], Field(min_length=1)]

@@ -16,11 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import sleep_mode
-import sleep_mode_sync
-from sleep_mode_report import Run, judge, report
-
 from tests.support.resident import OPTIONS, Resident
+from verl_rocm.sleepcheck import check, sync
+from verl_rocm.sleepcheck.judge import Run, judge, report
 
 KV_CACHE_GIB = 1 / 16
 CYCLES = 5
@@ -75,49 +73,49 @@ class WorkerOnly:
 def main(model: str) -> None:
     start = time.monotonic()
     llm = build(model)
-    expected, asked, counter = sleep_mode.bytes_to_free(llm, model), sleep_mode.prompts(llm), Resident()
+    expected, asked, counter = check.bytes_to_free(llm, model), check.prompts_for(llm), Resident()
 
-    def verify(counter: Resident, level: int, wake: sleep_mode.Wake) -> Run:
-        return sleep_mode.verify(llm, [counter], expected, level=level, wake=wake, cycles=CYCLES, title="control")
+    def verify(counter: Resident, level: int, wake: check.Wake) -> Run:
+        return check.verify(llm, [counter], expected, level=level, wake=wake, cycles=CYCLES, title="control")
 
     def once(name: str, engine: Any = llm, level: int = 1, patience: float = 0.5, counter: Resident = counter) -> None:
         start = time.monotonic()
-        cycle = sleep_mode.one_cycle(engine, [counter], expected, level, sleep_mode.wake_level_1, asked, patience)
+        cycle = check.one_cycle(engine, [counter], expected, level, check.wake_level_1, asked, patience)
         show(name, replace(sound, cycles=(cycle,)), start)
 
-    sound = show("level 1, late counter", verify(Late(), 1, sleep_mode.wake_level_1), start)
+    sound = show("level 1, late counter", verify(Late(), 1, check.wake_level_1), start)
     once("late counter, no patience", patience=0.0, counter=Late())
     once("prefix cache kept", WorkerOnly(llm))
     llm.reset_prefix_cache()
     start = time.monotonic()
-    show("level 2", verify(counter, 2, sleep_mode.wake_level_2), start)
+    show("level 2", verify(counter, 2, check.wake_level_2), start)
     once("level 2 without reload", level=2)
     llm.collective_rpc("reload_weights")
     start = time.monotonic()
     with fault("leak", "files"):
-        show("leaks memory and files", verify(counter, 1, sleep_mode.wake_level_1), start)
+        show("leaks memory and files", verify(counter, 1, check.wake_level_1), start)
     with fault("corrupt"):
         once("corrupted weights")
 
     llm.collective_rpc("reload_weights")
     llm.reset_prefix_cache()
-    actor = sleep_mode_sync.Actor(Path(model))
+    actor = sync.Actor(Path(model))
     actor.train(0.0)  # reads the file, so that its memory is in the first reading
     for name, rate, cycles in (("verl's order", 0.0, CYCLES), ("verl's order, weights changed", 0.5, 1)):
         start = time.monotonic()
-        wake = sleep_mode_sync.wake_and_sync(actor, rate, bucket_mb=8)
-        show(name, sleep_mode.verify(llm, [counter], expected, level=2, wake=wake, cycles=cycles, title=name), start)
+        wake = sync.wake_and_sync(actor, rate, bucket_mb=8)
+        show(name, check.verify(llm, [counter], expected, level=2, wake=wake, cycles=cycles, title=name), start)
 
     start = time.monotonic()
     del llm
     gc.collect()
     os.environ["HOSTSLEEP_HIDE_WEIGHTS"] = "1"
     llm = build(model)
-    show("weights out of reach", verify(counter, 1, sleep_mode.wake_level_1), start)
+    show("weights out of reach", verify(counter, 1, check.wake_level_1), start)
 
 
 def build(model: str) -> Any:
-    return sleep_mode.build_engine(model, kv_cache_gib=KV_CACHE_GIB, probe=sleep_mode_sync.VerlProbe, **OPTIONS)
+    return check.build_engine(model, kv_cache_gib=KV_CACHE_GIB, probe=sync.VerlProbe, **OPTIONS)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,22 @@
-"""The verdict of a sleep-mode check: what was measured, what it means, and which known issue looks like it.
+"""The verdict of a sleep check: what was measured, what it means, and which known issue looks like it.
 
-Plain Python: it needs neither a GPU nor vLLM. `sleep_mode.py` measures, this file judges.
+It needs neither a GPU nor vLLM: :mod:`.check` measures, this module judges.
 """
 
+from __future__ import annotations
+
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from sleep_mode_known import KNOWN
+from verl_rocm.cures import RANK
+from verl_rocm.facts.base import Facts
+from verl_rocm.facts.load import load
+from verl_rocm.facts.schema import Issue, SleepFailure
+from verl_rocm.finding import remedy
+from verl_rocm.paste import Target
 
 GIB = 2**30
 MIB = 2**20
@@ -51,11 +59,12 @@ class Run:
 
 
 class Failure(NamedTuple):
-    kind: str
+    """One reason why a run shows no working sleep mode: its kind, and what was seen."""
+
+    kind: SleepFailure
     what: str
 
 
-# [start:limits]
 FREED = 0.9  # share of weights + KV cache that must leave every GPU, and come back
 SOME = 0.2  # below this share the allocator freed nothing of note; above it, a part is hidden from it
 EXTRA = 0.1  # share that may be in use after wake-up beyond what was in use before
@@ -64,10 +73,18 @@ LEAK_BYTES = 4 * MIB  # growth per cycle of the memory in use asleep
 LEAK_FILES = 0.25  # growth per cycle of open file descriptors
 CYCLES = 5  # fewer say nothing about growth: the first one is a warm-up
 AT_THE_END = ("memory grows", "files grow", "too few cycles")  # kinds that only a whole run can show
-# [end:limits]
+# What a kind of failure means beside the known issues that look like it.
+HINTS: dict[SleepFailure, str] = {
+    "partly freed": "part of the weights lies outside the sleep allocator: compare what is missing with their size",
+    "not back": "a tag stayed asleep, or another process took the memory: wake both tags, and use a GPU of its own",
+    "more after": "another process took memory on this GPU, or the wake-up allocated a second copy: run it alone",
+    "long text changed": "the prefix cache was not reset: use the engine's own sleep(), or reset_prefix_cache()",
+    "logprobs changed": "weights came back slightly wrong: compare enforce_eager=True and VLLM_ROCM_USE_AITER=0",
+    "not repeatable": "greedy answers differ without any sleep: give it the GPU, eager mode, no speculative decoding",
+    "files grow": "descriptors of device memory are not given back: compare another ROCm release, raise ulimit -n",
+}
 
 
-# [start:judge]
 def judge(run: Run) -> list[Failure]:
     """Every reason why this run does not show a working sleep mode; empty means that it does."""
     failures = []
@@ -77,7 +94,7 @@ def judge(run: Run) -> list[Failure]:
         for gpu, (awake, asleep, woken) in enumerate(zip(cycle.awake, cycle.asleep, cycle.woken, strict=True)):
             where, freed = f"cycle {number}, GPU {gpu}", awake - asleep
             if freed <= FREED * run.expected:
-                kind = "partly freed" if freed > SOME * run.expected else "not freed"
+                kind: SleepFailure = "partly freed" if freed > SOME * run.expected else "not freed"
                 failures.append(
                     Failure(
                         kind,
@@ -102,7 +119,7 @@ def judge(run: Run) -> list[Failure]:
     return failures
 
 
-def difference(before: tuple[Answer, ...], after: tuple[Answer, ...]) -> tuple[str, str] | None:
+def difference(before: tuple[Answer, ...], after: tuple[Answer, ...]) -> tuple[SleepFailure, str] | None:
     """The kind of difference between two rounds of answers, and a sentence about it; None if there is none."""
     pairs = list(zip(before, after, strict=True))
     changed = [new for old, new in pairs if (old.text, old.tokens) != (new.text, new.tokens)]
@@ -131,11 +148,21 @@ def per_cycle(series: list[int]) -> float:
     return sum(steps) / len(steps)
 
 
-# [end:judge]
+def looks_like(kind: SleepFailure, installed: Mapping[str, str | None], facts: Facts) -> list[Issue]:
+    """Known issues of these versions that fail in this way, the surest first; those that a version decides come last."""
+    alike = [issue for issue in facts.issues.values() if kind in issue.sleep_failures]
+    affects = {issue.id: issue.affects(installed) for issue in alike}
+    return sorted(
+        (issue for issue in alike if affects[issue.id] is not False),
+        key=lambda issue: (affects[issue.id] is None, RANK[issue.confidence]),
+    )
 
 
-def report(run: Run, failures: list[Failure]) -> str:
-    """The verdict as text for a person: figures first, then each failure with the issues that look like it."""
+def report(run: Run, failures: list[Failure], installed: Mapping[str, str | None] | None = None) -> str:
+    """The verdict as text for a person: figures first, then each failure with the issues that look like it.
+
+    ``installed`` narrows them: versions by component, and ``arch``.
+    """
     lines = [run.title, f"{len(run.cycles)} cycles, counter: {run.counter}"]
     if run.cycles:
         first, last = run.cycles[0], run.cycles[-1]
@@ -149,13 +176,19 @@ def report(run: Run, failures: list[Failure]) -> str:
     for kind in dict.fromkeys(failure.kind for failure in failures):
         same = [failure.what for failure in failures if failure.kind == kind]
         lines.append(fill(f"FAIL {kind}: {same[0]}" + (f" (and {len(same) - 1} more)" if len(same) > 1 else "")))
-        for known in KNOWN[kind]:
-            lines += [fill(f"  looks like: {known.looks_like}"), fill(f"    do: {known.do}"), f"    see: {known.see}"]
+        for issue in looks_like(kind, installed or {}, load()):
+            lines.append(fill(f"  looks like: {issue.title} [{issue.id}, {issue.confidence}]"))
+            for fix in issue.fixes:
+                way = remedy(load(), fix, Target.SHELL)
+                lines += [fill(f"    do: {way.sentence()}"), *(f"      {line}" for line in way.lines)]
+        if hint := HINTS.get(kind):
+            lines.append(fill(f"  it means: {hint}"))
     lines.append("FAIL" if failures else "PASS: memory left every GPU and came back, and the answers are the same")
     return "\n".join(lines)
 
 
 def figures(head: str, awake: Reading, asleep: Reading, woken: Reading, gpu: int) -> list[str]:
+    """The lines of one GPU by one counter."""
     return [
         f"{head}{gib(awake[gpu] - asleep[gpu])} freed, {gib(asleep[gpu])} still in use",
         f"  {gib(awake[gpu])} before sleep, {gib(woken[gpu])} after wake-up",
@@ -163,8 +196,10 @@ def figures(head: str, awake: Reading, asleep: Reading, woken: Reading, gpu: int
 
 
 def fill(text: str) -> str:
+    """Text folded for a terminal."""
     return textwrap.fill(text, 78, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False)
 
 
 def gib(value: int) -> str:
+    """Bytes as ``1.25 GiB``."""
     return f"{round(value / GIB, 2) + 0.0:.2f} GiB"  # + 0.0: no minus sign before zero

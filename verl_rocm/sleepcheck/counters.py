@@ -1,5 +1,7 @@
 """What a sleep-mode check reads from the machine: memory by driver and by runtime, open files, elapsed time."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
@@ -21,10 +23,11 @@ class Counter(Protocol):
 
     name: str
 
-    def used(self) -> tuple[int, ...]: ...
+    def used(self) -> tuple[int, ...]:
+        """Bytes by GPU."""
+        ...
 
 
-# [start:amdsmi]
 class AmdSmi:
     """VRAM in use as the AMD driver reports it. It opens no HIP context in this process."""
 
@@ -85,10 +88,6 @@ def amd_counter(gpus: int) -> tuple[AmdSmi | None, tuple[str, ...]]:
         )
 
 
-# [end:amdsmi]
-
-
-# [start:in_worker]
 class Probe:
     """Methods that vLLM adds to its workers (`worker_extension_cls`): each worker answers for its own GPU."""
 
@@ -125,9 +124,6 @@ class InWorker:
         return tuple(self.llm.collective_rpc("device_bytes_used"))
 
 
-# [end:in_worker]
-
-
 def open_files() -> int:
     """Open file descriptors of this process and its descendants, the engine's workers among them."""
     total = 0
@@ -155,7 +151,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     def expire() -> None:
         print(
-            f"sleep_mode: no verdict within {seconds:g} s: the engine hangs, or give it more time with --timeout",
+            f"error: no verdict within {seconds:g} s: the engine hangs, or give it more time with --timeout",
             file=sys.stderr,
             flush=True,
         )

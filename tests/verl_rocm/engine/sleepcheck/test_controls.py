@@ -15,8 +15,7 @@ import pytest
 from guide.doctest import processes
 from tests.support import hostsleep
 
-ROOT = Path(__file__).parents[3]
-HOW_TO = ROOT / "snippets" / "how_to"
+ROOT = Path(__file__).parents[4]
 Control = dict[str, Any]
 
 pytestmark = pytest.mark.accelerator("cpu")
@@ -31,7 +30,7 @@ def controls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Control]:
     packages = tmp_path_factory.mktemp("packages")
     hostsleep.write_entry_points(packages)
     env = {name: value for name, value in os.environ.items() if name != "VLLM_CPU_KVCACHE_SPACE"} | {
-        "PYTHONPATH": os.pathsep.join(str(part) for part in (packages, ROOT, HOW_TO)),
+        "PYTHONPATH": os.pathsep.join(str(part) for part in (packages, ROOT)),
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VERL_PLATFORM": "cpu",
         "VERL_USE_EXTERNAL_MODULES": "tests.support.verl_on_cpu.platform",
@@ -62,11 +61,11 @@ def test_an_engine_that_really_sleeps_passes(controls: dict[str, Control], name:
 @pytest.mark.parametrize(
     ("name", "kinds", "advice"),
     [
-        ("late counter, no patience", ["not freed"], "pull/46203"),
+        ("late counter, no patience", ["not freed"], "sleep-leaves-vram-full"),
         ("prefix cache kept", ["long text changed"], "the prefix cache was not reset"),
-        ("level 2 without reload", ["text changed"], "level 2 woke without its weights"),
+        ("level 2 without reload", ["text changed"], "level-2-wake-without-weights"),
         ("leaks memory and files", ["memory grows", "files grow"], "HSA_ENABLE_IPC_MODE_LEGACY=1"),
-        ("corrupted weights", ["text changed"], "pull/46009"),
+        ("corrupted weights", ["text changed"], "moe-stale-weights-after-sync"),
         ("weights out of reach", ["partly freed"], "outside the sleep allocator"),
     ],
 )

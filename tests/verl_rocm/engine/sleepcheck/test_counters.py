@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import sleep_mode_counters as page
 import torch
 
 from tests.support.sleep_fakes import MIB, fake_amdsmi
+from verl_rocm.sleepcheck import counters as page
 
 USED = [1000, 2000, 3000, 4000]
 VARIABLES = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
@@ -25,7 +25,6 @@ def no_choice_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-@pytest.mark.block("how_to/sleep_mode_counters.py", "amdsmi", evidence="checked")
 @pytest.mark.parametrize(
     ("gpus", "hip_ids", "environment", "expected"),
     [
@@ -135,7 +134,7 @@ def test_open_files_of_descendants_are_counted(tmp_path: Path) -> None:
 def test_a_check_that_hangs_ends_with_one_line_and_leaves_no_process() -> None:
     script = """
         import subprocess, sys, time
-        from sleep_mode_counters import time_limit
+        from verl_rocm.sleepcheck.counters import time_limit
         with time_limit(0.5):
             time.sleep(0.6 * float(sys.argv[1]))
         worker = subprocess.Popen(["sleep", "60"])
@@ -145,11 +144,11 @@ def test_a_check_that_hangs_ends_with_one_line_and_leaves_no_process() -> None:
     """
     start = time.monotonic()
     command = [sys.executable, "-c", textwrap.dedent(script), "0"]
-    path = {**os.environ, "PYTHONPATH": str(Path(page.__file__).parent)}
+    path = {**os.environ, "PYTHONPATH": str(Path(page.__file__).parents[2])}
     done = subprocess.run(command, capture_output=True, text=True, env=path, timeout=30)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "sleep_mode: no verdict within 0.5 s: the engine hangs, or give it more time with --timeout"
+        "error: no verdict within 0.5 s: the engine hangs, or give it more time with --timeout"
     ]
     while alive(int(done.stdout)):
         assert time.monotonic() - start < 20

@@ -1,25 +1,25 @@
-"""Sleep mode in verl's order: sleep, train, wake `weights`, sync, wake `kv_cache`; are the answers still the same?
-
-    python sleep_mode_sync.py --model Qwen/Qwen2.5-0.5B-Instruct
+"""A sleep check in verl's order: sleep, train, wake ``weights``, sync, wake ``kv_cache``.
 
 The weights travel by verl's own sender and receiver (verl 0.9.1), and the training step has learning rate 0, so that
-the text must not change. It needs verl, `sleep_mode.py` and the files named there. Exit codes as in `sleep_mode.py`.
+the answers must not change.  It needs verl.
 """
+
+from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import torch
-from sleep_mode import Wake, arguments, check, checkpoint, time_limit, verify
-from sleep_mode_counters import Counter, Probe
-from sleep_mode_report import Run
 from verl.utils.device import get_device_name, get_torch_device, is_support_ipc, set_expandable_segments
 from verl.workers.rollout.vllm_rollout.bucketed_weight_transfer import BucketedWeightSender
 from verl.workers.rollout.vllm_rollout.utils import vLLMColocateWorkerExtension
+
+from verl_rocm.sleepcheck.check import Options, Wake, check, checkpoint, verify
+from verl_rocm.sleepcheck.counters import Counter, Probe
+from verl_rocm.sleepcheck.judge import Run
 
 RPC_SECONDS = 600
 
@@ -39,11 +39,11 @@ class Actor:
             self.weights |= load_file(file, device=get_device_name())
 
     def train(self, learning_rate: float) -> None:
+        """Change every weight by this share of it."""
         for weight in self.weights.values():
             weight.sub_(learning_rate * weight)
 
 
-# [start:sync]
 def sync(llm: Any, actor: Actor, bucket_mb: int) -> None:
     """Send the actor's weights to every worker, as verl's `update_weights` does: one sender a worker."""
     failed: list[Exception] = []
@@ -84,24 +84,13 @@ def wake_and_sync(actor: Actor, learning_rate: float, bucket_mb: int) -> Wake:
     return wake
 
 
-# [end:sync]
-
-
-def main(argv: list[str] | None = None) -> int:
-    parser = arguments(__doc__)
-    parser.add_argument("--bucket-mb", type=int, default=2048, help="verl's update_weights_bucket_megabytes")
-    parser.add_argument("--level", type=int, choices=[1, 2], default=2, help="verl: 2, with LoRA adapters 1")
-    args = parser.parse_args(argv)
+def in_verls_order(options: Options, level: int = 2, bucket_mb: int = 2048) -> int:
+    """Check at ``level`` (verl: 2, with LoRA 1) with buckets of ``bucket_mb`` MB; exit code as in ``check``."""
     os.environ["VERL_RAY_JOB_ID"] = str(os.getpid())  # names the sockets, so that two checks can run on one host
 
-    def measure(llm: Any, counters: list[Counter], expected: int, **options: Any) -> list[Run]:
-        actor = Actor(checkpoint(args.model))
-        wake = wake_and_sync(actor, 0.0, args.bucket_mb)
-        return [verify(llm, counters, expected, level=args.level, wake=wake, title="verl's order", **options)]
+    def measure(llm: Any, counters: list[Counter], expected: int, **more: Any) -> list[Run]:
+        actor = Actor(checkpoint(options.model))
+        wake = wake_and_sync(actor, 0.0, bucket_mb)
+        return [verify(llm, counters, expected, level=level, wake=wake, title="verl's order", **more)]
 
-    with time_limit(args.timeout):
-        return check(args, measure, VerlProbe)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return check(options, measure, VerlProbe)
