@@ -40,14 +40,14 @@ def evidence_of(entry: Entry | Image) -> Iterator[Evidence]:
 
 def cited(facts: Facts, ids: Sequence[str] = ()) -> dict[tuple[str, str], list[Cited]]:
     """``release`` evidence with the id of its entry, by project and release."""
-    found: dict[tuple[str, str], list[Cited]] = defaultdict(list)
+    values: dict[tuple[str, str], list[Cited]] = defaultdict(list)
     entries: list[Entry | Image] = [*facts.settings.values(), *facts.issues.values(), *facts.images.values()]
     for entry in entries:
         if not ids or entry.id in ids:
             for item in evidence_of(entry):
                 if isinstance(item, Release):
-                    found[item.project, item.release].append((entry.id, item))
-    return dict(found)
+                    values[item.project, item.release].append((entry.id, item))
+    return dict(values)
 
 
 def compare(root: Path, items: list[Cited]) -> Iterator[str]:

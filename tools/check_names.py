@@ -37,11 +37,11 @@ def named(root: Path) -> Iterator[tuple[Named, pages.Page | None]]:
     for path in files:
         if path.suffix in (".py", ".sh", ".yaml", ".yml"):
             relative = path.relative_to(root / "snippets").as_posix()
-            found = [
+            items = [
                 n for n in snippets.names_in(path, f"snippets/{relative}") if n.kind != "env" or n.name not in ours
             ]
             showing: list[pages.Page | None] = [p for p in guide if relative in p.snippets]
-            yield from ((name, page) for page in showing or [None] for name in found)
+            yield from ((name, page) for page in showing or [None] for name in items)
 
 
 def faults(root: Path, facts: Facts) -> list[str]:
@@ -62,18 +62,18 @@ def faults(root: Path, facts: Facts) -> list[str]:
 
 def judge_page(judge: Judge, page: pages.Page | None, names: list[Named], default: dict[str, str]) -> list[str]:
     """Faults of the names of one page and of the snippets that it shows; ``default`` fills in its claims."""
-    said = default | (page.claims if page else {})
+    text = default | (page.claims if page else {})
     where = page.path if page and page.claims else "verl_rocm/facts/guide.toml"
     known = judge.facts.releases
-    vllm, verl = (pages.releases(said[project], known[project], where) for project in ("vllm", "verl"))
+    vllm, verl = (pages.releases(text[project], known[project], where) for project in ("vllm", "verl"))
     gone = page.gone if page else frozenset()
     out, alive = [], set()
     for name in names:
-        found = list(judge.faults(name, vllm, verl))
+        items = list(judge.faults(name, vllm, verl))
         plain = name.name.lstrip("+")
         if plain not in gone:
-            out += [f"{name.path}:{name.line}: {fault}" for fault in found]
-        elif not found:
+            out += [f"{name.path}:{name.line}: {fault}" for fault in items]
+        elif not items:
             alive.add(plain)
     return out + [f"{where}: {name} is listed as gone, but the claimed releases have it" for name in sorted(alive)]
 
@@ -82,14 +82,14 @@ def main() -> int:
     """Entry point; 1 if a name does not exist, 2 if the facts cannot be read."""
     started = time.perf_counter()
     try:
-        found = faults(ROOT, read(HERE))
+        result = faults(ROOT, read(HERE))
     except FactsError as error:
         print(error, file=sys.stderr)
         return 2
-    for fault in found:
+    for fault in result:
         print(fault)
-    print(f"{len(found)} faults, {time.perf_counter() - started:.1f} s", file=sys.stderr)
-    return 1 if found else 0
+    print(f"{len(result)} faults, {time.perf_counter() - started:.1f} s", file=sys.stderr)
+    return 1 if result else 0
 
 
 if __name__ == "__main__":

@@ -35,20 +35,20 @@ def interpreter(release: str) -> Path:
 
 def main() -> int:
     """Run the command with ``ARGS``."""
-    wanted = [name.strip() for name in (os.environ.get("VLLM") or DEFAULT_ENGINE).split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in releases()]
+    items = [name.strip() for name in (os.environ.get("VLLM") or DEFAULT_ENGINE).split(",") if name.strip()]
+    unknown = [name for name in items if name not in releases()]
     if unknown:
         print(f"make dry-run: VLLM={unknown[0]} is not supported: use {', '.join(releases())}", file=sys.stderr)
         return 2
     try:
-        found = {name: str(interpreter(name)) for name in wanted}
+        entries = {name: str(interpreter(name)) for name in items}
         arguments = shlex.split(os.environ.get("ARGS") or "--help")
     except (EnvironmentProblem, ValueError) as problem:
         print(f"make dry-run: {problem}", file=sys.stderr)
         return 2
-    engines = ",".join(f"{name}={python}" for name, python in found.items())
+    engines = ",".join(f"{name}={python}" for name, python in entries.items())
     environ = os.environ | {"VERL_ROCM_ENGINES": engines, "PYTHONPATH": str(ROOT)}
-    chosen = [] if "--vllm" in arguments else ["--vllm", wanted[0]]
+    chosen = [] if "--vllm" in arguments else ["--vllm", items[0]]
     # Release 0.30.0 runs the command itself; the others only resolve.
     command = [str(ensure(f"cpu-{DEFAULT_ENGINE}")), "-m", "verl_rocm", "dry-run", *chosen, *arguments]
     return subprocess.run(command, env=environ).returncode

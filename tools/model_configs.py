@@ -175,14 +175,14 @@ def arguments(script: Path) -> dict[str, str]:
     """Megatron's arguments of one script, expanded by bash; a flag without a value is an empty text."""
     command = f'source "{script}" && printf "%s\\n" "${{MODEL_ARGS[@]}}"'
     words = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout.splitlines()
-    found, name = {}, ""
+    result, name = {}, ""
     for word in words:
         if word.startswith("--"):
             name = word[2:]
-            found[name] = ""
-        elif not found[name]:
-            found[name] = word
-    return found
+            result[name] = ""
+        elif not result[name]:
+            result[name] = word
+    return result
 
 
 def _number(text: str) -> int | float:
@@ -190,33 +190,33 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() and "e" not in text else value
 
 
-def translate(given: dict[str, str], family: str, context: int) -> Config:
+def translate(values: dict[str, str], family: str, context: int) -> Config:
     """Hugging Face's config of a language model from Megatron's arguments."""
-    made: Config = {new: _number(given[old]) for old, new in NAMES.items() if old in given}
-    made |= {
+    entries: Config = {new: _number(values[old]) for old, new in NAMES.items() if old in values}
+    entries |= {
         "model_type": family,
         "max_position_embeddings": context,
         "torch_dtype": "bfloat16",
-        "tie_word_embeddings": "untie-embeddings-and-output-weights" not in given,
+        "tie_word_embeddings": "untie-embeddings-and-output-weights" not in values,
     }
-    made.setdefault("num_key_value_heads", made["num_attention_heads"])
+    entries.setdefault("num_key_value_heads", entries["num_attention_heads"])
     if family == "deepseek_v3":
-        shared = made.pop("shared_expert_intermediate_size") // made["moe_intermediate_size"]
-        made |= {
-            "n_routed_experts": made.pop("num_experts"),
+        shared = entries.pop("shared_expert_intermediate_size") // entries["moe_intermediate_size"]
+        entries |= {
+            "n_routed_experts": entries.pop("num_experts"),
             "n_shared_experts": shared,
-            "q_lora_rank": made.get("q_lora_rank"),
-            "first_k_dense_replace": given["moe-layer-freq"].replace(" ", "").count("0"),
+            "q_lora_rank": entries.get("q_lora_rank"),
+            "first_k_dense_replace": values["moe-layer-freq"].replace(" ", "").count("0"),
         }
-        made.pop("head_dim")
+        entries.pop("head_dim")
     if family == "glm4_moe":
-        shared = made.pop("shared_expert_intermediate_size") // made["moe_intermediate_size"]
-        made |= {"n_routed_experts": made.pop("num_experts"), "n_shared_experts": shared, "first_k_dense_replace": 1}
+        shared = entries.pop("shared_expert_intermediate_size") // entries["moe_intermediate_size"]
+        entries |= {"n_routed_experts": entries.pop("num_experts"), "n_shared_experts": shared, "first_k_dense_replace": 1}
     if family in ("glm4", "glm4_moe"):
-        made |= {"attention_bias": True, "partial_rotary_factor": 0.5}
+        entries |= {"attention_bias": True, "partial_rotary_factor": 0.5}
     if family in ("qwen3_5", "qwen3_5_moe", "qwen3_next"):
-        made |= {"full_attention_interval": 4, "partial_rotary_factor": 0.25}
-    return made
+        entries |= {"full_attention_interval": 4, "partial_rotary_factor": 0.25}
+    return entries
 
 
 def nested(text: Config, family: str) -> Config:
@@ -423,39 +423,39 @@ def lengths(xinference: Path) -> dict[str, tuple[int, int]]:
     text = (xinference / FAMILIES).read_text(encoding="utf-8")
     at = [number for number, line in enumerate(text.splitlines(), 1) if line.startswith('    "context_length":')]
     families = [family for family in json.loads(text) if "context_length" in family]
-    found = {}
+    names = {}
     for line, family in zip(at, families, strict=True):
         for spec in family["model_specs"]:
             for source in spec["model_src"].values():
                 name = str(source.get("model_id") or "").rpartition("/")[2].lower()
-                found[name] = (int(family["context_length"]), line)
-    return found
+                names[name] = (int(family["context_length"]), line)
+    return names
 
 
 def models(slime: Path, xinference: Path) -> dict[str, Config]:
     """All bundled models: hub name -> what is written."""
     known, at = lengths(xinference), {"slime": commit(slime), "xinference": commit(xinference)}
-    made: dict[str, Config] = {}
+    entries: dict[str, Config] = {}
     for name, script, family, context, changes in FROM_SLIME:
         path = f"scripts/models/{script}.sh"
-        given = arguments(slime / path)
-        config = translate(given, family, context) | changes
+        values = arguments(slime / path)
+        config = translate(values, family, context) | changes
         if "vl" in family or family.startswith("qwen3_5"):
             config = nested(config, family)
         config["architectures"] = [ARCHITECTURES[family]]
         source = {"repo": "THUDM/slime", "commit": at["slime"], "file": path}
-        made[name] = {"name": name, "config": config, "source": source}
-        if given.get("max-position-embeddings") == str(context):
-            made[name]["context"] = source
+        entries[name] = {"name": name, "config": config, "source": source}
+        if values.get("max-position-embeddings") == str(context):
+            entries[name]["context"] = source
     for name, kind, config in DEFAULTS:
         note = {"note": f"defaults of transformers {TRANSFORMERS}, models/{kind}"}
-        made[name] = {"name": name, "config": config | {"model_type": kind}, "source": note}
+        entries[name] = {"name": name, "config": config | {"model_type": kind}, "source": note}
         if "text_config" not in config:
-            made[name]["context"] = note
-    for name, said, config in TYPED:
+            entries[name]["context"] = note
+    for name, item, config in TYPED:
         dtype = {} if "text_config" in config else {"torch_dtype": "bfloat16"}
-        made[name] = {"name": name, "config": config | dtype, "source": {"note": said}}
-    for name, entry in made.items():
+        entries[name] = {"name": name, "config": config | dtype, "source": {"note": item}}
+    for name, entry in entries.items():
         length = entry["config"].get("text_config", entry["config"]).get("max_position_embeddings")
         stated, line = known.get(name.rpartition("/")[2].lower(), (None, 0))
         if name in DEFAULT_LENGTHS:
@@ -467,7 +467,7 @@ def models(slime: Path, xinference: Path) -> dict[str, Config]:
                 "file": FAMILIES,
                 "line": line,
             }
-    return made
+    return entries
 
 
 def main() -> int:
@@ -479,15 +479,15 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    made = models(slime, xinference)
+    result = models(slime, xinference)
     TARGET.mkdir(exist_ok=True)
     for old in TARGET.glob("*.json"):
         old.unlink()
-    for name, entry in made.items():
+    for name, entry in result.items():
         file = TARGET / f"{name.rpartition('/')[2]}.json"
         file.write_text(json.dumps(entry, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    without = [name for name, entry in made.items() if "context" not in entry]
-    print(f"model_configs: {len(made)} models; without a source for the context length: {without}")
+    without = [name for name, entry in result.items() if "context" not in entry]
+    print(f"model_configs: {len(result)} models; without a source for the context length: {without}")
     return 0
 
 

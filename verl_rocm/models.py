@@ -30,11 +30,11 @@ class Model:
 @lru_cache(maxsize=1)
 def bundled(folder: Path = BUNDLED) -> dict[str, dict[str, Any]]:
     """Bundled models by the last part of their hub name, lower case."""
-    found = {}
+    names = {}
     for file in sorted(folder.glob("*.json")):
         entry = json.loads(file.read_text(encoding="utf-8"))
-        found[file.stem.lower()] = entry
-    return found
+        names[file.stem.lower()] = entry
+    return names
 
 
 def lookup(name: str) -> dict[str, Any] | None:
@@ -56,8 +56,8 @@ def near(name: str) -> str | None:
     last, known = name.rstrip("/").rpartition("/")[2].lower(), list(bundled())
     held = sorted((stem for stem in known if plain(stem) in plain(name)), key=len, reverse=True)
     spelled = difflib.get_close_matches(last, known, 1, 0.9)
-    found = next(iter([*spelled, *held]), None)
-    return str(bundled()[found]["name"]) if found else None
+    result = next(iter([*spelled, *held]), None)
+    return str(bundled()[result]["name"]) if result else None
 
 
 def place(name: str, folder: Path) -> Model | None:

@@ -49,23 +49,23 @@ def releases(project: str, since: str) -> list[str]:
         raise DownloadError(f"{project}: pip cannot list the releases: {done.stderr.strip().splitlines()[-1:]}")
     # The pip of Python 3.11 knows no --json for this, so its line for people is read.
     line = next((line for line in done.stdout.splitlines() if line.startswith("Available versions:")), "")
-    found = [Version(v.strip()) for v in line.partition(":")[2].split(",") if v.strip()]
-    if not found:
+    items = [Version(v.strip()) for v in line.partition(":")[2].split(",") if v.strip()]
+    if not items:
         raise DownloadError(f"{project}: pip listed no releases; call `pip index versions {project}` to see why")
-    return [str(v) for v in sorted(found) if v >= Version(since) and not v.is_prerelease]
+    return [str(v) for v in sorted(items) if v >= Version(since) and not v.is_prerelease]
 
 
-def _members(archive: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
+def _members(archive: Path, required: Wanted) -> Iterator[tuple[str, bytes]]:
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             for name in wheel.namelist():
-                if _inside(name) and wanted(name):
+                if _inside(name) and required(name):
                     yield name, wheel.read(name)
         return
     with tarfile.open(archive) as sdist:
         for member in sdist:
             name = member.name.partition("/")[2]
-            if member.isfile() and _inside(name) and wanted(name) and (stream := sdist.extractfile(member)):
+            if member.isfile() and _inside(name) and required(name) and (stream := sdist.extractfile(member)):
                 yield name, stream.read()
 
 
@@ -82,7 +82,7 @@ def sources(name: str) -> bool:
     return path.suffix in SUFFIXES or path.name in ("CMakeLists.txt", "METADATA", "PKG-INFO")
 
 
-def fetch(project: str, version: str, into: Path, wanted: Wanted = sources) -> Unpacked:
+def fetch(project: str, version: str, into: Path, required: Wanted = sources) -> Unpacked:
     """Unpack the ``wanted`` files of a release below ``into``.
 
     For vLLM the source archive comes first, because only it has the C++ sources. Where a release has none, the CPU
@@ -115,7 +115,7 @@ def fetch(project: str, version: str, into: Path, wanted: Wanted = sources) -> U
             continue
         archive = next(folder.iterdir())
         root = into / f"{name}-{version}"
-        for member, content in _members(archive, wanted):
+        for member, content in _members(archive, required):
             target = root / member
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)

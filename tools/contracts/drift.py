@@ -48,7 +48,7 @@ def changes(project: str, old: dict[str, Any], new: dict[str, Any]) -> list[Chan
     variable that only the other side has counts as changed when both sides are whole.
     """
     whole = old.get("whole") and new.get("whole")
-    found = []
+    items = []
     for section in SECTIONS[project]:
         before, after = old.get(section, {}), new.get(section, {})
         for name in sorted({*before, *after}):
@@ -57,8 +57,8 @@ def changes(project: str, old: dict[str, Any], new: dict[str, Any]) -> list[Chan
             one_sided = name not in before or name not in after
             if section == "env" and not whole and (one_sided or _only_readers(before[name], after[name])):
                 continue
-            found.append(Change(section, name, before.get(name), after.get(name)))
-    return found
+            items.append(Change(section, name, before.get(name), after.get(name)))
+    return items
 
 
 def _only_readers(before: dict[str, Any], after: dict[str, Any]) -> bool:

@@ -23,7 +23,7 @@ def scan(root: Path, package: str, whole: bool = True) -> dict[str, Entry]:
 
     ``unused`` marks a variable that ``envs.py`` declares and no other file of a ``whole`` release asks for.
     """
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     declared = _declared(root / package / "envs.py")
     used: set[str] = set()
     for path in sorted(root.rglob("*")):
@@ -34,17 +34,17 @@ def scan(root: Path, package: str, whole: bool = True) -> dict[str, Entry]:
             used.update(WORD.findall(text))
         kind, names = _reads(path, text)
         for name in names:
-            _add(found, name, kind)
+            _add(entries, name, kind)
     for name, entry in declared.items():
-        _add(found, name, "envs.py")
-        found[name] |= entry
-        if whole and name not in used and found[name]["by"] == ["envs.py"]:
-            found[name]["unused"] = True
-    return found
+        _add(entries, name, "envs.py")
+        entries[name] |= entry
+        if whole and name not in used and entries[name]["by"] == ["envs.py"]:
+            entries[name]["unused"] = True
+    return entries
 
 
-def _add(found: dict[str, Entry], name: str, kind: str) -> None:
-    entry = found.setdefault(name, {"by": []})
+def _add(entrys: dict[str, Entry], name: str, kind: str) -> None:
+    entry = entrys.setdefault(name, {"by": []})
     entry["by"] = sorted({*entry["by"], kind})
 
 

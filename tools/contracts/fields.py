@@ -79,9 +79,9 @@ def value(sources: Sources, module: Module, node: ast.expr, depth: int = 6) -> A
     got: Any = text
     match node:
         case ast.Name(id=name) if depth:
-            found = sources.find(module, name)
-            if found and isinstance(found[1], ast.Assign | ast.AnnAssign) and found[1].value:
-                got = value(sources, found[0], found[1].value, depth - 1)
+            symbol = sources.find(module, name)
+            if symbol and isinstance(symbol[1], ast.Assign | ast.AnnAssign) and symbol[1].value:
+                got = value(sources, symbol[0], symbol[1].value, depth - 1)
         case ast.Attribute(value=ast.Name(id=owner), attr=attr) if depth:
             got = _attribute(sources, module, owner, attr, depth)
         case ast.Call() if depth:
@@ -91,8 +91,8 @@ def value(sources: Sources, module: Module, node: ast.expr, depth: int = 6) -> A
 
 def _attribute(sources: Sources, module: Module, owner: str, attr: str, depth: int) -> Any:
     """``Config.field`` as a default of another class, or a member of an enumeration."""
-    found = sources.find_class(module, owner)
-    for where, cls in sources.bases(*found) if found else []:
+    symbol = sources.find_class(module, owner)
+    for where, cls in sources.bases(*symbol) if symbol else []:
         for item in cls.body:
             if isinstance(item, ast.AnnAssign | ast.Assign) and attr in defines(item) and item.value:
                 return attr if is_enum(cls) and not _by_value(cls) else value(sources, where, item.value, depth - 1)
@@ -139,8 +139,8 @@ def allowed(sources: Sources, module: Module, node: ast.expr, depth: int = 6) ->
                     return allowed(sources, module, parts[0], depth)
                 case "Optional" | "Union":
                     return _union([allowed(sources, module, p, depth) for p in parts])
-        case ast.Name(id=name) if depth and (found := sources.find(module, name)):
-            where, target = found
+        case ast.Name(id=name) if depth and (symbol := sources.find(module, name)):
+            where, target = symbol
             if isinstance(target, ast.ClassDef) and is_enum(target):
                 members = [item for item in target.body if isinstance(item, ast.Assign)]
                 return [_member(item, _by_value(target)) for item in members], False

@@ -22,15 +22,15 @@ class Module:
     @cached_property
     def names(self) -> dict[str, ast.stmt]:
         """Statements by the name that they define, one level into ``if`` and ``try`` blocks."""
-        found: dict[str, ast.stmt] = {}
+        entries: dict[str, ast.stmt] = {}
         queue = list(self.tree.body)
         while queue:
             node = queue.pop(0)
             if isinstance(node, ast.If | ast.Try):
                 queue += node.body + node.orelse
             for name in defines(node):
-                found[name] = node
-        return found
+                entries[name] = node
+        return entries
 
 
 def defines(node: ast.stmt) -> list[str]:
@@ -74,8 +74,8 @@ class Sources:
         for statement in module.tree.body:
             if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
                 origin = self.origin(module, statement)
-                if origin and (found := self.find(origin, name, depth - 1)):
-                    return found
+                if origin and (symbol := self.find(origin, name, depth - 1)):
+                    return symbol
         return None
 
     def origin(self, module: Module, node: ast.ImportFrom) -> Module | None:
@@ -88,16 +88,16 @@ class Sources:
 
     def find_class(self, module: Module, name: str) -> tuple[Module, ast.ClassDef] | None:
         """The class of that name as seen in ``module``."""
-        found = self.find(module, name)
-        return (found[0], found[1]) if found and isinstance(found[1], ast.ClassDef) else None
+        symbol = self.find(module, name)
+        return (symbol[0], symbol[1]) if symbol and isinstance(symbol[1], ast.ClassDef) else None
 
     def bases(self, module: Module, node: ast.ClassDef) -> list[tuple[Module, ast.ClassDef]]:
         """The class itself and those of its bases that the release defines, most derived first."""
-        found = [(module, node)]
+        items = [(module, node)]
         for base in node.bases:
             if isinstance(base, ast.Name) and (parent := self.find_class(module, base.id)):
-                found += self.bases(*parent)
-        return found
+                items += self.bases(*parent)
+        return items
 
 
 def is_enum(node: ast.ClassDef) -> bool:

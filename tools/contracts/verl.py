@@ -56,8 +56,8 @@ def _keys(sources: Sources, config: dict[str, Any]) -> dict[str, Entry]:
     for node, target in _targets(config):
         where, _, name = target.rpartition(".")
         module = sources.module(where)
-        found = sources.find_class(module, name) if module else None
-        for field, entry in class_fields(sources, *found).items() if found else ():
+        symbol = sources.find_class(module, name) if module else None
+        for field, entry in class_fields(sources, *symbol).items() if symbol else ():
             key = f"{node}.{field}"
             if key not in out and not any(k.startswith(f"{key}.") for k in out):
                 out[key] = entry | {"add": True}
@@ -168,6 +168,6 @@ def _requires(root: Path) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {}
     for path in [*root.glob("*.dist-info/METADATA"), *root.glob("PKG-INFO")]:
         for line in path.read_text(encoding="utf-8").splitlines():
-            if found := re.match(r"Requires-Dist: (vllm|ray|torch|sglang)(?![-\w])(.*)", line):
-                out.setdefault(found[1], []).append(found[2].strip())
+            if match := re.match(r"Requires-Dist: (vllm|ray|torch|sglang)(?![-\w])(.*)", line):
+                out.setdefault(match[1], []).append(match[2].strip())
     return out

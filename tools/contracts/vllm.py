@@ -24,12 +24,12 @@ def contract(unpacked: Unpacked) -> dict[str, Any]:
     sources = Sources(unpacked.root)
     out: dict[str, Any] = {"source": unpacked.source, "whole": unpacked.whole}
     for section, (where, name) in CLASSES.items():
-        found = _class(sources, where, name)
-        out[section] = class_fields(sources, *found)
+        result = _class(sources, where, name)
+        out[section] = class_fields(sources, *result)
     methods = _methods(sources, *_class(sources, "vllm.entrypoints.llm", "LLM"))
     owner, init = methods.pop("__init__")
     out["llm"] = arguments(sources, owner, init)
-    out["llm_methods"] = {name: _signature(sources, *found) for name, found in methods.items() if name[0] != "_"}
+    out["llm_methods"] = {name: _signature(sources, *result) for name, result in methods.items() if name[0] != "_"}
     out["env"] = scan(unpacked.root, "vllm", unpacked.whole)
     out["rocm"] = _rocm(sources, unpacked)
     out["graphs"] = _graphs(sources)
@@ -38,10 +38,10 @@ def contract(unpacked: Unpacked) -> dict[str, Any]:
 
 def _class(sources: Sources, where: str, name: str) -> tuple[Module, ast.ClassDef]:
     module = sources.module(where)
-    found = sources.find_class(module, name) if module else None
-    if not found:
+    symbol = sources.find_class(module, name) if module else None
+    if not symbol:
         raise LookupError(f"{where} has no class {name}; the release moved it, teach {__name__} where it went")
-    return found
+    return symbol
 
 
 def _methods(sources: Sources, module: Module, node: ast.ClassDef) -> dict[str, tuple[Module, Function]]:

@@ -113,8 +113,8 @@ def _has(contract: Release, kind: str, name: str) -> bool:
         entry = contract.section("llm_methods").get(method)
         return entry is not None and (not argument or argument in entry["arguments"])
     plain = name.removeprefix("no_") if kind in ("word", "argument") else name
-    found = any(contract.engine_argument(n) is not None for n in (name, plain))
-    return found or (kind == "word" and plain in contract.section("compilation_config"))
+    result = any(contract.engine_argument(n) is not None for n in (name, plain))
+    return result or (kind == "word" and plain in contract.section("compilation_config"))
 
 
 def _has_key(contract: Release, key: str) -> bool:

@@ -54,13 +54,13 @@ def read(path: Path, shown: str) -> Page:
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for line in lines:
         if match := FIELD.fullmatch(line.strip()):
-            found[match[1]] = match[2].strip("\"' ")
+            entries[match[1]] = match[2].strip("\"' ")
         elif line.strip() and line.strip() != "---" and not re.match(r":?[\w-]+:", line):
             break
-    return found
+    return entries
 
 
 def _names(lines: list[str], suffix: str, shown: str) -> Iterator[Named]:
@@ -92,7 +92,7 @@ def releases(claim: str, known: tuple[str, ...], where: str) -> list[str]:
         spec = str(SpecifierSet(claim))
     except InvalidSpecifier:
         raise ClaimError(f"{where}: {claim!r} names no releases; write 0.24.0, 0.30.0 or >=0.24") from None
-    found = [k for k in known if contains(spec, k)]
-    if not found:
+    items = [k for k in known if contains(spec, k)]
+    if not items:
         raise ClaimError(f"{where}: no stored release lies in {claim!r}; correct the claim or run `make releases`")
-    return found
+    return items

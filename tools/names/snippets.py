@@ -24,11 +24,11 @@ def names_in(path: Path, shown: str) -> list[Named]:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         return list(dict.fromkeys(python(text, shown)))
-    found = [n for i, line in enumerate(text.splitlines(), start=1) for n in shell(line, shown, i)]
+    items = [n for i, line in enumerate(text.splitlines(), start=1) for n in shell(line, shown, i)]
     if path.suffix in (".yaml", ".yml"):
         for number, line in enumerate(text.splitlines(), start=1):
-            found += environment(line.partition("#")[0], shown, number)
-    return list(dict.fromkeys(found))
+            items += environment(line.partition("#")[0], shown, number)
+    return list(dict.fromkeys(items))
 
 
 def python(text: str, shown: str) -> Iterator[Named]:

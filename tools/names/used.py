@@ -26,12 +26,12 @@ TABLES = (
 
 def used_names(root: Path, facts: Facts) -> dict[str, set[str]]:
     """Names as the contracts spell them, with the files that name them."""
-    found: dict[str, set[str]] = defaultdict(set)
+    entries: dict[str, set[str]] = defaultdict(set)
     for row in TABLES:
-        found[row].add("the version tables")
+        entries[row].add("the version tables")
     for setting in facts.settings.values():
-        found[setting.name.removeprefix(f"{ENGINE}vllm.")].add(facts.file[setting.id])
+        entries[setting.name.removeprefix(f"{ENGINE}vllm.")].add(facts.file[setting.id])
     for name, _ in named(root):
         plain = name.name.lstrip("+").removeprefix(f"{ENGINE}vllm.").removeprefix("no_")
-        found[plain.partition(".")[0] if name.kind == "method" else plain].add(name.path)
-    return dict(found)
+        entries[plain.partition(".")[0] if name.kind == "method" else plain].add(name.path)
+    return dict(entries)

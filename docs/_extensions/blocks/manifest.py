@@ -43,18 +43,18 @@ def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def _evidence(state: State, region: Region) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for record in state.records:
         result = record.regions.get(region.id)
         if result is not None:
-            found[record.machine_class] = {
+            entries[record.machine_class] = {
                 "status": result.status,
                 "level": result.level,
                 "fresh": is_fresh(result, region),
                 "date": record.runs[result.run].ended.isoformat(),
                 "reason": result.reason,
             }
-    return found
+    return entries
 
 
 def write(state: State, shown: list[Shown], outdir: Path) -> None:

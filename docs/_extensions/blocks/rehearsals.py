@@ -21,9 +21,9 @@ def cell(result: Result | None) -> str:
     return f"{result.seconds:.1f}\u00a0s" if result.status == "passed" else "failed"
 
 
-def rows(found: Rehearsals) -> list[list[str]]:
+def rows(rehearsals: Rehearsals) -> list[list[str]]:
     """The table: a step a row, a release a column."""
-    return [[name, *(cell(results.get(name)) for results in found.results.values())] for name in found.steps]
+    return [[name, *(cell(results.get(name)) for results in rehearsals.results.values())] for name in rehearsals.steps]
 
 
 def _row(texts: list[str]) -> nodes.row:
@@ -37,23 +37,23 @@ def _table(head: list[str], rows: list[list[str]]) -> nodes.table:
     return nodes.table("", group, classes=["block-table"])
 
 
-def _steps(found: Rehearsals) -> nodes.definition_list:
+def _steps(rehearsals: Rehearsals) -> nodes.definition_list:
     items = nodes.definition_list()
-    for name, step in found.steps.items():
-        told = nodes.definition("", nodes.paragraph("", f"Really happens: {step.really}."))
+    for name, step in rehearsals.steps.items():
+        definition = nodes.definition("", nodes.paragraph("", f"Really happens: {step.really}."))
         replaced = nodes.bullet_list("", *(nodes.list_item("", nodes.paragraph("", text)) for text in step.replaced))
-        told += (
+        definition += (
             [nodes.paragraph("", "Replaced:"), replaced]
             if step.replaced
             else [nodes.paragraph("", "Replaced: nothing.")]
         )
         seen = [
             nodes.list_item("", nodes.paragraph("", f"{release}: {results[name].seen}"))
-            for release, results in found.results.items()
+            for release, results in rehearsals.results.items()
             if name in results
         ]
-        told += [nodes.paragraph("", "Seen:"), nodes.bullet_list("", *seen)] if seen else []
-        items += nodes.definition_list_item("", nodes.term("", name), told)
+        definition += [nodes.paragraph("", "Seen:"), nodes.bullet_list("", *seen)] if seen else []
+        items += nodes.definition_list_item("", nodes.term("", name), definition)
     return items
 
 
@@ -66,21 +66,21 @@ class RehearsalTable(SphinxDirective):
         path = Path(self.env.srcdir) / RECORD
         self.env.note_dependency(str(path))
         try:
-            found = load(path)
+            outcome = load(path)
         except ValueError as error:
             raise self.error(str(error)) from None
-        if found is None:
+        if outcome is None:
             return [nodes.paragraph("", "No rehearsal has been recorded: run make test-build.")]
         if self.arguments == ["steps"]:
-            return [_steps(found)]
-        made = [result for results in found.results.values() for result in results.values()]
-        days = sorted({f"{result.ended:%Y-%m-%d}" for result in made})
-        loads = sorted(result.load for result in made)
+            return [_steps(outcome)]
+        items = [result for results in outcome.results.values() for result in results.values()]
+        days = sorted({f"{result.ended:%Y-%m-%d}" for result in items})
+        loads = sorted(result.load for result in items)
         text = (
-            f"{found.machine}; {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''}; the load average was"
+            f"{outcome.machine}; {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''}; the load average was"
             f" {loads[0]:.1f} to {loads[-1]:.1f}, so that the seconds are upper limits."
         )
-        return [_table(["step", *found.results], rows(found)), nodes.paragraph("", text)]
+        return [_table(["step", *outcome.results], rows(outcome)), nodes.paragraph("", text)]
 
 
 def register(app: Sphinx) -> None:

@@ -43,20 +43,20 @@ def register(app: Sphinx) -> None:
 
 def rows(state: State, shown: list[Shown]) -> list[tuple[str, str, list[str]]]:
     """One row a shown block: page, region id, and what each machine class says of it."""
-    made = []
+    items = []
     for item in shown:
         region = state.regions.get(item.region)
         if region is not None:
             cells = [statement(record, region) for record in state.records]
-            made.append((item.docname, item.region, [str(cell) if cell else "no record yet" for cell in cells]))
-    return made
+            items.append((item.docname, item.region, [str(cell) if cell else "no record yet" for cell in cells]))
+    return items
 
 
 def summary(state: State, shown: list[Shown]) -> dict[str, int]:
     """How many shown regions have which strongest word, strongest first."""
     regions = sorted({item.region for item in shown} & set(state.regions))
     first = [statements(state.records, state.regions[region])[0] for region in regions]
-    counted = Counter((made.rank, made.word) for made in first)
+    counted = Counter((entry.rank, entry.word) for entry in first)
     return {word: count for (_, word), count in sorted(counted.items(), reverse=True)}
 
 
@@ -79,8 +79,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Replace each pending table of a page."""
     for node in list(doctree.findall(Pending)):
         state, shown = current(app.env), Findings(app.env).all_shown()
-        made = _table(app, docname, state, shown) if node["kind"] == "verification-table" else _summary(state, shown)
-        node.replace_self(made)
+        result = _table(app, docname, state, shown) if node["kind"] == "verification-table" else _summary(state, shown)
+        node.replace_self(result)
 
 
 def _summary(state: State, shown: list[Shown]) -> list[nodes.Node]:

@@ -28,18 +28,18 @@ class FactsDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """The nodes of the selected facts, with their anchors noted."""
         facts, domain = current(self.env), domain_of(self.env)
-        given = {name: "" if value is None else str(value) for name, value in self.options.items()}
-        key: Key = (self.name, tuple(sorted(given.items())))
-        made = [] if facts is None else render(facts, key)
-        domain.use(self.env.docname, key, digest(made))
+        entries = {name: "" if value is None else str(value) for name, value in self.options.items()}
+        key: Key = (self.name, tuple(sorted(entries.items())))
+        items = [] if facts is None else render(facts, key)
+        domain.use(self.env.docname, key, digest(items))
         if facts is None:
             return [nodes.paragraph("", "The facts could not be loaded, so nothing can be shown here.")]
-        if not made:
+        if not items:
             options = " ".join(f":{name}: {value}" for name, value in key[1])
             logger.warning(
                 f"no fact matches {self.name} {options}", location=self.get_location(), type="facts", subtype="empty"
             )
-        for node in made:
+        for node in items:
             self.set_source_info(node)
             for section in node.findall(nodes.section):
                 self.state.document.note_explicit_target(section, section)
@@ -47,7 +47,7 @@ class FactsDirective(SphinxDirective):
             for reference in node.findall(addnodes.pending_xref):
                 self.set_source_info(reference)
                 reference["refdoc"] = self.env.docname
-        return made
+        return items
 
 
 class Settings(FactsDirective):

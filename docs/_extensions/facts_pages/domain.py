@@ -38,14 +38,14 @@ class FactsDomain(Domain):
     @property
     def objects(self) -> dict[tuple[str, str], list[str]]:
         """Pages by kind and id; more than one is a fault."""
-        found: dict[tuple[str, str], list[str]] = self.data["objects"]
-        return found
+        entries: dict[tuple[str, str], list[str]] = self.data["objects"]
+        return entries
 
     @property
     def uses(self) -> dict[str, dict[Key, str]]:
         """By page the directives and roles on it, with the digest of what each showed."""
-        found: dict[str, dict[Key, str]] = self.data["uses"]
-        return found
+        entries: dict[str, dict[Key, str]] = self.data["uses"]
+        return entries
 
     def note(self, docname: str, kind: str, name: str) -> None:
         """Note that a page holds an entry."""
@@ -66,8 +66,8 @@ class FactsDomain(Domain):
     def merge_domaindata(self, docnames: Set[str], otherdata: dict[str, Any]) -> None:
         """Take over what a parallel reader found on ``docnames``."""
         for key, pages in otherdata["objects"].items():
-            if found := [page for page in pages if page in docnames]:
-                self.objects.setdefault(key, []).extend(found)
+            if items := [page for page in pages if page in docnames]:
+                self.objects.setdefault(key, []).extend(items)
         self.uses.update({page: used for page, used in otherdata["uses"].items() if page in docnames})
 
     def resolve_xref(
@@ -103,9 +103,9 @@ class FactsDomain(Domain):
 
 def domain_of(env: BuildEnvironment) -> FactsDomain:
     """The domain of an environment."""
-    found = env.get_domain("facts")
-    assert isinstance(found, FactsDomain)
-    return found
+    result = env.get_domain("facts")
+    assert isinstance(result, FactsDomain)
+    return result
 
 
 class EntryRole(XRefRole):

@@ -19,14 +19,14 @@ def section(
     kind: str, name: str, title: nodes.Node, body: Iterable[nodes.Node], errors: Iterable[str] = ()
 ) -> nodes.section:
     """A section with the anchor ``name``; each error text leads there from the index and from the site's search."""
-    made = nodes.section(ids=[name], names=[name], classes=["fact-entry"], fact=kind)
+    node = nodes.section(ids=[name], names=[name], classes=["fact-entry"], fact=kind)
     # Curly quotes in a title would hide it from the site's search, where the reader types straight ones.
-    made += nodes.title("", "", title, support_smartquotes=False)
-    found = [("single", text.replace(";", ","), name, "main", None) for text in errors]
-    if found:
-        made += addnodes.index(entries=found)
-    made += list(body)
-    return made
+    node += nodes.title("", "", title, support_smartquotes=False)
+    items = [("single", text.replace(";", ","), name, "main", None) for text in errors]
+    if items:
+        node += addnodes.index(entries=items)
+    node += list(body)
+    return node
 
 
 def where(versions: Versions, nothing: str) -> nodes.paragraph:
@@ -40,10 +40,10 @@ def trust(facts: Facts, entry: Entry) -> list[tuple[str, nodes.Node | None]]:
     links: list[nodes.Node | str] = []
     for other in related:
         links += [", ", entry_link(other)] if links else [entry_link(other)]
-    said = paragraph(nodes.inline("", words.CONFIDENCE[entry.confidence], classes=[f"fact-{entry.confidence}"]))
-    said += [nodes.Text(f" Checked {entry.checked}, kept in "), literal(facts.file[entry.id]), nodes.Text(".")]
+    text = paragraph(nodes.inline("", words.CONFIDENCE[entry.confidence], classes=[f"fact-{entry.confidence}"]))
+    text += [nodes.Text(f" Checked {entry.checked}, kept in "), literal(facts.file[entry.id]), nodes.Text(".")]
     return [
         ("See also", paragraph(*links) if links else None),
-        ("Confidence", said),
+        ("Confidence", text),
         ("Sources", sources(entry.evidence)),
     ]

@@ -29,15 +29,15 @@ def _gone(facts: Facts, patch: Patch) -> list[nodes.Node | str]:
 
 
 def _patch(facts: Facts, patch: Patch) -> nodes.paragraph:
-    made = paragraph(*prose(facts, patch.what), *_gone(facts, patch), " ")
+    text = paragraph(*prose(facts, patch.what), *_gone(facts, patch), " ")
     for item in patch.evidence:
-        made += source(item).children
-    return made
+        text += source(item).children
+    return text
 
 
 def _conflict(facts: Facts, conflict: Dispute) -> nodes.bullet_list:
     sides = [(f"{side.who}: {side.value}. ", side.evidence) for side in conflict.positions]
-    items = [paragraph(text, *(node for item in found for node in source(item).children)) for text, found in sides]
+    items = [paragraph(text, *(node for item in result for node in source(item).children)) for text, result in sides]
     return bullets([*items, paragraph("What decides: ", *prose(facts, conflict.decides))])
 
 

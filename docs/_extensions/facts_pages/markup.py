@@ -33,17 +33,17 @@ def bullets(items: Iterable[nodes.Element], *classes: str) -> nodes.bullet_list:
 
 def fields(pairs: Iterable[tuple[str, nodes.Node | None]]) -> nodes.field_list:
     """A list of named fields; those without a body are left out."""
-    made = nodes.field_list(classes=["fact"])
+    node = nodes.field_list(classes=["fact"])
     for name, body in pairs:
         if body is not None:
-            made += nodes.field("", nodes.field_name("", name), nodes.field_body("", body))
-    return made
+            node += nodes.field("", nodes.field_name("", name), nodes.field_body("", body))
+    return node
 
 
 def definitions(items: Iterable[tuple[nodes.Node, nodes.Node]], *classes: str) -> nodes.definition_list:
     """A list of terms, each with one paragraph or more."""
-    made = (nodes.definition_list_item("", nodes.term("", "", t), nodes.definition("", d)) for t, d in items)
-    return nodes.definition_list("", *made, classes=list(classes))
+    definition = (nodes.definition_list_item("", nodes.term("", "", t), nodes.definition("", d)) for t, d in items)
+    return nodes.definition_list("", *definition, classes=list(classes))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> nodes.table:
@@ -78,16 +78,16 @@ def prose(facts: Facts, text: str, about: Entry | None = None) -> list[nodes.Nod
     """Text of a fact: names in backticks become code, with a link if a setting has that name; ``#1234`` becomes a link
     if the evidence of ``about`` has one thread of that number."""
     text = " ".join(text.split())
-    made: list[nodes.Node] = []
+    children: list[nodes.Node] = []
     end = 0
     for match in TOKEN.finditer(text):
         name, number = match.groups()
         node = named(facts, name, about) if name else _thread(int(number), about)
         if node is None:
             continue
-        made += [nodes.Text(text[end : match.start()]), node]
+        children += [nodes.Text(text[end : match.start()]), node]
         end = match.end()
-    return [*made, nodes.Text(text[end:])]
+    return [*children, nodes.Text(text[end:])]
 
 
 def named(facts: Facts, name: str, about: Entry | None = None) -> nodes.Node:
@@ -99,8 +99,8 @@ def named(facts: Facts, name: str, about: Entry | None = None) -> nodes.Node:
 
 
 def _thread(number: int, about: Entry | None) -> nodes.Node | None:
-    found = {thread_url(e) for e in about.evidence if isinstance(e, Thread) and e.number == number} if about else set()
-    return link(f"#{number}", found.pop()) if len(found) == 1 else None
+    names = {thread_url(e) for e in about.evidence if isinstance(e, Thread) and e.number == number} if about else set()
+    return link(f"#{number}", names.pop()) if len(names) == 1 else None
 
 
 def thread_url(thread: Thread) -> str:

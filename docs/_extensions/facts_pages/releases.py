@@ -30,14 +30,14 @@ def names(contract: Release, section: str) -> dict[str, Entry]:
 
 def runs(known: Sequence[str], get: Callable[[str], T]) -> list[tuple[list[str], T]]:
     """Neighbouring releases for which ``get`` gives the same, with what it gives."""
-    made: list[tuple[list[str], T]] = []
+    items: list[tuple[list[str], T]] = []
     for version in known:
         value = get(version)
-        if made and made[-1][1] == value:
-            made[-1][0].append(version)
+        if items and items[-1][1] == value:
+            items[-1][0].append(version)
         else:
-            made.append(([version], value))
-    return made
+            items.append(([version], value))
+    return items
 
 
 def default(entry: Entry) -> str:
@@ -52,8 +52,8 @@ def default(entry: Entry) -> str:
 
 def signature(name: str, method: Entry) -> str:
     """A method as it is called."""
-    given = (f"{arg}={e['default']!r}" if "default" in e else arg for arg, e in method["arguments"].items())
-    return f"{name}({', '.join(given)})"
+    outcome = (f"{arg}={e['default']!r}" if "default" in e else arg for arg, e in method["arguments"].items())
+    return f"{name}({', '.join(outcome)})"
 
 
 def values(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
@@ -62,12 +62,12 @@ def values(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
     stored = contracts(facts, project)
 
     def get(version: str) -> list[str]:
-        found = stored[version].stated(section, name)
-        if found is None:
+        result = stored[version].stated(section, name)
+        if result is None:
             return [options.get("none", "not there")] if stored[version].sections["whole"] else [UNSEEN]
-        if isinstance(found, bool):
-            return [options.get("yes", "yes") if found else options.get("no", "no")]
-        return ["", *_texts(name, found)]
+        if isinstance(result, bool):
+            return [options.get("yes", "yes") if result else options.get("no", "no")]
+        return ["", *_texts(name, result)]
 
     if not any(c.stated(section, name) is not None for c in stored.values()):
         return []
@@ -75,22 +75,22 @@ def values(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
     return [table(("Releases", "Value"), rows)]
 
 
-def _texts(name: str, found: Any) -> list[str]:
-    if isinstance(found, dict):
-        if "arguments" in found:
-            return [signature(name, found)]
-        return [f"{key}: {value}" for key, value in found.items()]
-    return [str(x) for x in found] if isinstance(found, list) else [str(found)]
+def _texts(name: str, any: Any) -> list[str]:
+    if isinstance(any, dict):
+        if "arguments" in any:
+            return [signature(name, any)]
+        return [f"{key}: {value}" for key, value in any.items()]
+    return [str(x) for x in any] if isinstance(any, list) else [str(any)]
 
 
 def _cell(texts: list[str]) -> Cell:
     """Words as they are; what follows an empty text comes from the source and is code."""
     if texts[0]:
         return [texts[0]]
-    made: Cell = []
+    items: Cell = []
     for text in texts[1:]:
-        made += [", ", literal(text)] if made else [literal(text)]
-    return made
+        items += [", ", literal(text)] if items else [literal(text)]
+    return items
 
 
 def list_of_names(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
@@ -99,18 +99,18 @@ def list_of_names(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
     project, section = options.get("project", ""), options.get("section", "")
     stored = contracts(facts, project)
     entries = {version: names(contract, section) for version, contract in stored.items()}
-    wanted = _wanted(facts, options.get("of", ""))
+    required = _wanted(facts, options.get("of", ""))
     listed = {n for e in entries.values() for n in e if re.search(options.get("match", ""), n)}
-    made: list[tuple[nodes.Node, nodes.Node]] = []
-    for name in sorted(listed if wanted is None else listed & wanted):
+    node: list[tuple[nodes.Node, nodes.Node]] = []
+    for name in sorted(listed if required is None else listed & required):
         having = [v for v in stored if name in entries[v]]
         # A wheel has no C++ and no CMake, so that a variable which is missing in it says nothing.
         known = [v for v in stored if v in having or section != "env" or stored[v].sections["whole"]]
         shown = having[-1:] if "last" in options else having
-        said = _defaults(runs(shown, lambda v, name=name: _said(entries[v][name])))  # type: ignore[misc]
-        word = f". {options.get('value', 'Default')}: " if said else "."
-        made.append((named(facts, name), paragraph(_said_span(span(having, known)), word, *said)))
-    return [definitions(made, "fact-names")] if made else []
+        text = _defaults(runs(shown, lambda v, name=name: _said(entries[v][name])))  # type: ignore[misc]
+        word = f". {options.get('value', 'Default')}: " if text else "."
+        node.append((named(facts, name), paragraph(_said_span(span(having, known)), word, *text)))
+    return [definitions(node, "fact-names")] if node else []
 
 
 def _said_span(text: str) -> str:
@@ -138,16 +138,16 @@ def _said(entry: Entry) -> tuple[str, ...]:
     return (default(entry), "+") if entry.get("add") else (default(entry),)
 
 
-def _defaults(said: list[tuple[list[str], tuple[str, ...]]]) -> Cell:
-    made: Cell = []
-    for having, texts in said:
-        made += ["; "] if made and texts != ("",) else []
+def _defaults(outcome: list[tuple[list[str], tuple[str, ...]]]) -> Cell:
+    items: Cell = []
+    for having, texts in outcome:
+        items += ["; "] if items and texts != ("",) else []
         for number, text in enumerate(t for t in texts if t not in ("", "+")):
             code, _, place = text.partition("  ")  # two spaces part what stands there from where
-            made += [", " if number else "", literal(code), f" {place}" if place else ""]
-        made += [", needs ", literal("+")] if "+" in texts else []
-        made += [f" from {having[0]}"] if len(said) > 1 and texts != ("",) else []
-    return made
+            items += [", " if number else "", literal(code), f" {place}" if place else ""]
+        items += [", needs ", literal("+")] if "+" in texts else []
+        items += [f" from {having[0]}"] if len(outcome) > 1 and texts != ("",) else []
+    return items
 
 
 def changes(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
@@ -158,9 +158,9 @@ def changes(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
     for new, old in reversed(pairs):
         have, had = set(names(new, options.get("section", ""))), set(names(old, options.get("section", "")))
         parts = [("New: ", sorted(have - had)), ("Gone: ", sorted(had - have))]
-        told = [paragraph(word, *_cell(["", *found])) for word, found in parts if found]
-        if told:
-            rows.append((new.version, nodes.container("", *told)))
+        items = [paragraph(word, *_cell(["", *item])) for word, item in parts if item]
+        if items:
+            rows.append((new.version, nodes.container("", *items)))
     return [fields(rows)] if rows else []
 
 

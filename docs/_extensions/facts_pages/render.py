@@ -18,17 +18,17 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 def _settings(facts: Facts, options: Options) -> list[nodes.Node]:
-    found = settings.select(facts, options)
+    result = settings.select(facts, options)
     if "brief" in options:
-        return [bullets((settings.line(facts, setting) for setting in found), "fact-list")] if found else []
-    return [settings.entry(facts, setting) for setting in found]
+        return [bullets((settings.line(facts, setting) for setting in result), "fact-list")] if result else []
+    return [settings.entry(facts, setting) for setting in result]
 
 
 def _issues(facts: Facts, options: Options) -> list[nodes.Node]:
-    found = issues.select(facts, options)
+    result = issues.select(facts, options)
     if "brief" in options:
-        return [bullets((issues.line(facts, issue) for issue in found), "fact-list")] if found else []
-    return [issues.entry(facts, issue) for issue in found]
+        return [bullets((issues.line(facts, issue) for issue in result), "fact-list")] if result else []
+    return [issues.entry(facts, issue) for issue in result]
 
 
 def _gpus(facts: Facts, options: Options) -> list[nodes.Node]:
@@ -76,7 +76,7 @@ def render(facts: Facts, key: Key) -> list[nodes.Node]:
     return RENDERERS[key[0]](facts, dict(key[1]))
 
 
-def digest(made: Iterable[nodes.Node]) -> str:
+def digest(children: Iterable[nodes.Node]) -> str:
     """One value for what is shown; empty if that is nothing, which is out of date in every build."""
-    text = "\0".join(node.pformat() for node in made)
+    text = "\0".join(node.pformat() for node in children)
     return hashlib.sha256(text.encode()).hexdigest() if text else ""

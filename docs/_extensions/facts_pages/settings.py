@@ -16,12 +16,12 @@ from verl_rocm.paste import UNSET, is_typed, shown
 def select(facts: Facts, options: dict[str, str]) -> list[Setting]:
     """The settings of a directive's ``goal`` and ``where`` (one or several words), by name."""
     goals, places = options.get("goal", "").split(), options.get("where", "").split()
-    found = [
+    items = [
         setting
         for setting in facts.settings.values()
         if (not goals or facts.goal[setting.id] in goals) and (not places or setting.where in places)
     ]
-    return sorted(found, key=lambda setting: (setting.name.lower(), setting.where))
+    return sorted(items, key=lambda setting: (setting.name.lower(), setting.where))
 
 
 def entry(facts: Facts, setting: Setting) -> nodes.section:
@@ -65,12 +65,12 @@ def _kind(setting: Setting) -> list[nodes.Node | str]:
     return [f"{setting.kind}, in {setting.unit}" if setting.unit else setting.kind]
 
 
-def value(setting: Setting, given: Value) -> nodes.Node:
+def value(setting: Setting, values: Value) -> nodes.Node:
     """A value as code if it can be typed, in words if not."""
     return (
-        literal(shown(given))
-        if is_typed(setting.where, given, setting.kind) and given != UNSET
-        else nodes.inline("", "", *code(words.in_words(given)))
+        literal(shown(values))
+        if is_typed(setting.where, values, setting.kind) and values != UNSET
+        else nodes.inline("", "", *code(words.in_words(values)))
     )
 
 
@@ -81,13 +81,13 @@ def _default(setting: Setting, default: Default) -> nodes.paragraph:
 
 def _advice(facts: Facts, setting: Setting, advice: Advice) -> nodes.paragraph:
     limits = words.versions(advice.versions)
-    made = paragraph(
+    text = paragraph(
         value(setting, advice.value), ", for ", *code(advice.for_whom), f" ({limits}): " if limits else ": "
     )
-    made += prose(facts, advice.why, setting)
+    text += prose(facts, advice.why, setting)
     if typed := words.typed(facts, setting, advice.value):
-        made += [nodes.Text(" Type "), literal(typed), nodes.Text(".")]
-    return made
+        text += [nodes.Text(" Type "), literal(typed), nodes.Text(".")]
+    return text
 
 
 def _conflict(facts: Facts, setting: Setting, conflict: Dispute) -> nodes.container:

@@ -50,9 +50,9 @@ def undecided(s: Situation) -> list[str]:
 def requirements(s: Situation) -> Iterator[Finding]:
     """What verl's own package asks of Ray, torch and vLLM; what only its extra ``vllm`` asks is a note."""
     contract = s.contract("verl")
-    for project, wanted in (contract.section("requires") if contract else {}).items():
+    for project, item in (contract.section("requires") if contract else {}).items():
         have = s.usable.get(project)
-        for each in wanted if have else ():
+        for each in item if have else ():
             need = Requirement(f"{project}{each}")
             always = need.marker is None
             extra = project == "vllm" and need.marker and need.marker.evaluate({"extra": "vllm"})  # its torch is CUDA's
@@ -72,14 +72,14 @@ def requirements(s: Situation) -> Iterator[Finding]:
 def torch_of_vllm(s: Situation) -> Iterator[Finding]:
     """vLLM's ROCm build of this release is made for another torch."""
     contract, torch = s.contract("vllm"), parse(s.usable["torch"] or "")
-    wanted = parse(str(contract.stated("rocm", "torch"))) if contract else None
+    required = parse(str(contract.stated("rocm", "torch"))) if contract else None
     hip = s.machine.torch.hip if s.machine.torch else None
-    if contract and torch and wanted and hip and torch.release[:2] != wanted.release[:2]:
+    if contract and torch and required and hip and torch.release[:2] != required.release[:2]:
         yield Finding(
             level="note",
             id=f"vllm/{contract.version}.json",
             title="Another torch than vLLM's ROCm build has",
-            seen=f"torch {s.versions['torch']}; vLLM {contract.version} builds for ROCm with torch {wanted}",
+            seen=f"torch {s.versions['torch']}; vLLM {contract.version} builds for ROCm with torch {required}",
             why="vLLM's compiled parts must be built against the torch that is installed.",
             confidence="confirmed",
         )
