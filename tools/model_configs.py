@@ -211,7 +211,11 @@ def translate(values: dict[str, str], family: str, context: int) -> Config:
         entries.pop("head_dim")
     if family == "glm4_moe":
         shared = entries.pop("shared_expert_intermediate_size") // entries["moe_intermediate_size"]
-        entries |= {"n_routed_experts": entries.pop("num_experts"), "n_shared_experts": shared, "first_k_dense_replace": 1}
+        entries |= {
+            "n_routed_experts": entries.pop("num_experts"),
+            "n_shared_experts": shared,
+            "first_k_dense_replace": 1,
+        }
     if family in ("glm4", "glm4_moe"):
         entries |= {"attention_bias": True, "partial_rotary_factor": 0.5}
     if family in ("qwen3_5", "qwen3_5_moe", "qwen3_next"):

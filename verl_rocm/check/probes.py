@@ -50,7 +50,9 @@ def gpus(root: Path = ROOT) -> tuple[tuple[Device, ...], int]:
         if of_node is None:
             hidden += 1
         elif version := of_node.get("gfx_target_version"):
-            result.append(Device(arch=arch(version), pci=f"{of_node.get('device_id', 0):#06x}", memory_gib=memory(node)))
+            result.append(
+                Device(arch=arch(version), pci=f"{of_node.get('device_id', 0):#06x}", memory_gib=memory(node))
+            )
     return tuple(result), hidden
 
 

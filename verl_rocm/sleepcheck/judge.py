@@ -149,7 +149,7 @@ def per_cycle(series: list[int]) -> float:
 
 
 def looks_like(kind: SleepFailure, installed: Mapping[str, str | None], facts: Facts) -> list[Issue]:
-    """Known issues of these versions that fail in this way, the surest first; those that a version decides come last."""
+    """Known issues of these versions that fail in this way: the surest first, those a version decides last."""
     alike = [issue for issue in facts.issues.values() if kind in issue.sleep_failures]
     affects = {issue.id: issue.affects(installed) for issue in alike}
     return sorted(
