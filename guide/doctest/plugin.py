@@ -1,29 +1,24 @@
-"""The pytest plugin behind ``make doctest``: accelerator, model and evidence for tests; table and record at the end."""
+"""The pytest plugin behind ``make doctest``: accelerator, model and evidence for tests; see also ``recorder``."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from guide.doctest.processes import end_children
-from guide.doctest.results import LEVELS, NOT_RUN, Outcome, per_region
+from guide.doctest.recorder import OUTCOMES, PROJECT, Recorder, Reporter, is_worker, record_path
+from guide.doctest.results import LEVELS, NOT_RUN, Outcome
 from guide.records import blocks as records
 from guide.records import machine
 from guide.regions import scan_tree
 
-PROJECT = Path(__file__).resolve().parents[2]
 EVIDENCE = (*LEVELS, NOT_RUN)
 # One process for the engine: it starts in seconds, and nothing stays behind when the run is cut.
 ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
 # Inductor would need a C++ compiler, and 25 s an engine, to compile for a machine that the guide is not about.
 CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING", "TORCH_COMPILE_DISABLE": "1"}
-OUTCOMES = pytest.StashKey[Outcome]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,7 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("--model"):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the tiny model is made here; nothing may be looked up
     if config.getoption("--record"):
-        config.pluginmanager.register(Recorder(config), "guide-recorder")
+        config.pluginmanager.register(Reporter(), "guide-reporter")
+        if not is_worker(config):
+            config.pluginmanager.register(Recorder(config), "guide-recorder")
 
 
 def outcome_of(item: pytest.Item) -> Outcome | None:
@@ -90,7 +87,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if only and not kept:
         pages = sorted({name for item in items if (made := outcome_of(item)) for name in made.regions})
         raise pytest.UsageError(f"ONLY={config.getoption('--only')} matches no block; there are {', '.join(pages)}")
-    items[:] = kept
+    items[:] = longest_first(config, kept) if is_worker(config) else kept
+
+
+def longest_first(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
+    """``items`` file by file, the file that took longest in the last record first: workers take files in this order."""
+    path = record_path(config, machine.machine_class(machine.machine(config.getoption("--accelerator"))))
+    results = records.load(path).regions if path.is_file() else {}
+    regions: dict[Path, set[str]] = {}
+    for item in items:
+        regions.setdefault(item.path, set()).update(item.stash[OUTCOMES].regions if OUTCOMES in item.stash else ())
+    seconds = {file: sum(results[name].seconds for name in names if name in results) for file, names in regions.items()}
+    return sorted(items, key=lambda item: -seconds[item.path])  # stable: a file stays together, in its own order
 
 
 @pytest.fixture(scope="session")
@@ -127,90 +135,3 @@ class Evidence:
 def evidence(request: pytest.FixtureRequest) -> Evidence:
     """Says what was passed and measured; see :class:`Evidence`."""
     return Evidence(request.node.stash.get(OUTCOMES, Outcome((), "run", None)))
-
-
-def _why(excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
-    """The first line of what a test raised."""
-    lines = str(excinfo.value).strip().splitlines() if excinfo else []
-    return lines[0][:200] if lines else ""
-
-
-class Recorder:
-    """Collects outcomes, prints the closing table and writes the record; registered with ``--record`` only."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.started = datetime.now(UTC)
-        self.outcomes: list[Outcome] = []
-        self.table: list[tuple[str, str, str, str]] = []
-        self.written: Path | None = None
-        self.regions, _ = scan_tree(PROJECT / "snippets")  # as they are when the run starts
-
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        named = self.config.getoption("--model")
-        if named and not Path(named).is_dir():
-            from transformers import AutoConfig
-
-            try:
-                AutoConfig.from_pretrained(named)
-            except Exception as error:  # transformers raises many kinds for a name that it cannot load
-                first = str(error).strip().splitlines()[0]
-                raise pytest.UsageError(f"MODEL={named} cannot be loaded: {first}; give a model directory") from None
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        report = yield
-        outcome = item.stash.get(OUTCOMES, None)
-        if outcome is None:
-            return report
-        outcome.seconds += call.duration
-        if call.when == "setup":
-            outcome.setup_seconds += call.duration
-            self.outcomes.append(outcome)
-        if report.failed:
-            outcome.status, outcome.reason = "failed", _why(call.excinfo) or f"{item.nodeid} failed"
-        elif report.skipped and outcome.status == "passed":
-            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-            outcome.status, outcome.reason = "skipped", reason.removeprefix("Skipped: ")
-        return report
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        left = end_children()
-        if left:
-            session.exitstatus = 1
-            self.table.append(("left behind", ", ".join(left), "", "a test left processes behind; they were ended"))
-        if exitstatus not in (0, 1) or not self.outcomes:
-            return  # Interrupted, or nothing ran: the record of the last whole run stays as it is.
-        regions = self.regions
-        found = machine.machine(self.config.getoption("--accelerator"))
-        commit, clean = machine.commit(PROJECT)
-        now = datetime.now(UTC)
-        run_id = self.started.strftime("%Y%m%dT%H%M%SZ")
-        run = records.Run(
-            started=self.started, ended=now, machine=found, software=machine.software(), commit=commit, clean=clean
-        )
-        results = per_region(run_id, self.outcomes, regions)
-        name = machine.machine_class(found) + self.config.getoption("--class-suffix")
-        path = PROJECT / "records" / f"{name}.json"
-        before = records.load(path) if path.is_file() else records.Record(machine_class=name)
-        self.written = records.save(before.merged(run_id, run, results, set(regions)), path.parent)
-        word = records.ACCELERATOR_WORDS[found.accelerator]
-        for region, made in results.items():
-            shown = made.level if made.level != "run" else f"run on {word}"
-            seconds = f"{made.seconds:.1f}" + (f" (setup {made.setup_seconds:.1f})" if made.setup_seconds > 0.5 else "")
-            self.table.append(
-                (region, shown if made.status == "passed" else f"{made.status} on {word}", seconds, made.reason or "")
-            )
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if not self.table:
-            return
-        terminalreporter.section("blocks")
-        head = ("block", "evidence", "seconds", "reason")
-        widths = [max(len(row[column]) for row in [head, *self.table]) for column in range(3)]
-        for row in [head, *self.table]:
-            cells = [cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)]
-            terminalreporter.write_line("  ".join(cells).rstrip())
-        if self.written:
-            terminalreporter.write_line(f"record: {self.written.relative_to(PROJECT)}")

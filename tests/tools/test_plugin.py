@@ -36,6 +36,13 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(params=[(), ("-n2", "--dist=loadfile")], ids=["one process", "two workers"])
+def workers(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Options of a run in one process (as on a GPU) and of one with workers (as on the CPU)."""
+    options: tuple[str, ...] = request.param
+    return options
+
+
 def write_test(project: Path, body: str, marks: str = '@pytest.mark.block("a.py", "one")') -> None:
     source = (
         f"import os, subprocess, sys, time\nimport pytest\n\n{marks}\ndef test_a(evidence, accelerator):\n    {body}\n"
@@ -60,9 +67,9 @@ def record(project: Path) -> dict[str, dict[str, object]]:
     return found
 
 
-def test_a_run_is_recorded_with_what_was_passed_and_measured(project: Path) -> None:
+def test_a_run_is_recorded_with_what_was_passed_and_measured(project: Path, workers: tuple[str, ...]) -> None:
     write_test(project, "evidence.passed(size=4); evidence.measured(freed_gib=1.25)")
-    code, output = call(project)
+    code, output = call(project, *workers)
     assert code == 0
     assert "a.py:one  run on CPU" in output
     made = record(project)["a.py:one"]
@@ -71,9 +78,9 @@ def test_a_run_is_recorded_with_what_was_passed_and_measured(project: Path) -> N
     assert made["measured"] == {"freed_gib": 1.25}
 
 
-def test_a_failure_is_recorded_and_fails_the_run(project: Path) -> None:
+def test_a_failure_is_recorded_and_fails_the_run(project: Path, workers: tuple[str, ...]) -> None:
     write_test(project, "assert accelerator == 'rocm', 'not AMD'")
-    code, output = call(project)
+    code, output = call(project, *workers)
     assert code == 1
     assert record(project)["a.py:one"]["status"] == "failed"
     assert "not AMD" in output
@@ -86,9 +93,11 @@ def test_a_failure_is_recorded_and_fails_the_run(project: Path) -> None:
         ('@pytest.mark.block("a.py", "one", evidence="not run", reason="refused")', "refused"),
     ],
 )
-def test_what_did_not_run_is_recorded_with_its_reason(project: Path, marks: str, reason: str) -> None:
+def test_what_did_not_run_is_recorded_with_its_reason(
+    project: Path, workers: tuple[str, ...], marks: str, reason: str
+) -> None:
     write_test(project, "assert accelerator == 'cpu'", marks)
-    code, output = call(project)
+    code, output = call(project, *workers)
     assert code == 0
     assert record(project)["a.py:one"]["status"] == "not run"
     assert record(project)["a.py:one"]["reason"] == reason
@@ -130,9 +139,11 @@ def test_a_claim_on_no_region_is_refused(project: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_cut_run_leaves_the_record_and_no_process(project: Path, number: signal.Signals) -> None:
+def test_a_cut_run_leaves_the_record_and_no_process(
+    project: Path, workers: tuple[str, ...], number: signal.Signals
+) -> None:
     write_test(project, "pass")
-    assert call(project)[0] == 0
+    assert call(project, *workers)[0] == 0
     path = next((project / "records").glob("*.json"))
     before = path.read_bytes()
     write_test(
@@ -141,7 +152,7 @@ def test_a_cut_run_leaves_the_record_and_no_process(project: Path, number: signa
         "run([sys.executable, '-c', "
         "\"import os, time; open('child', 'w').write(str(os.getpid())); time.sleep(60)\"], timeout=60)",
     )
-    process = start(project)
+    process = start(project, *workers)
     child = project / "child"
     end = time.monotonic() + 30
     while not (child.exists() and child.read_text()) and time.monotonic() < end:
@@ -156,9 +167,25 @@ def test_a_cut_run_leaves_the_record_and_no_process(project: Path, number: signa
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_process_left_behind_is_ended_and_fails_the_run(project: Path) -> None:
+def test_workers_take_the_file_first_that_took_longest(project: Path) -> None:
+    """Collected last, recorded as the longest: it must not start when all others are done."""
+    write_test(project, "pass")
+    tests = project / "tests/snippets"
+    (tests / "test_z.py").write_text(
+        (tests / "test_a.py").read_text().replace('"one"', '"two"').replace("test_a", "test_z")
+    )
+    assert call(project)[0] == 0
+    path = next((project / "records").glob("*.json"))
+    written = json.loads(path.read_text())
+    written["regions"]["a.py:two"]["seconds"] = 100
+    path.write_text(json.dumps(written))
+    _, output = call(project, "-n1", "--dist=loadfile", "--no-loadscope-reorder", "-v")
+    assert output.index("test_z.py::test_z") < output.index("test_a.py::test_a")
+
+
+def test_a_process_left_behind_is_ended_and_fails_the_run(project: Path, workers: tuple[str, ...]) -> None:
     write_test(project, "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])")
-    code, output = call(project)
+    code, output = call(project, *workers)
     assert code == 1
     assert "left behind" in output
 
