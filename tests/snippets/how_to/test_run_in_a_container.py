@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,20 @@ needs_gpus = pytest.mark.skipif(bool(WHY_NO_GPUS), reason=WHY_NO_GPUS)
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    """A podman with a stand-in image."""
+def podman() -> Iterator[Podman]:
+    """A podman with a stand-in image.
+
+    Its folder has a short path: below pytest's own, the path of conmon's socket grows beyond what a socket may have,
+    and each start of a container then waits 20 s for it.
+    """
     if WHY_NO_PODMAN:
         pytest.skip(WHY_NO_PODMAN)
-    made = Podman(tmp_path_factory.mktemp("podman"))
-    if why := made.refuses():
-        pytest.skip(why)
-    yield made
-    made.run("podman", "system", "reset", "--force")
+    with tempfile.TemporaryDirectory(prefix="p-", ignore_cleanup_errors=True) as folder:
+        podman = Podman(Path(folder))
+        if why := podman.refuses():
+            pytest.skip(why)
+        yield podman
+        podman.run("podman", "system", "reset", "--force")
 
 
 @pytest.mark.block("how_to/run_in_a_container.sh", "settings", "options", "run")
