@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from guide.records import blocks as records
+from guide.records.base import write_text
+from guide.records.output import output
 from guide.regions import Region, scan_tree
 from verl_rocm.dryrun.jobs import Question
 from verl_rocm.dryrun.report import RefusedJob, Report
@@ -105,22 +107,21 @@ def record() -> list[Path]:
     return written
 
 
-def output(name: str, width: int, asking: tuple[str, ...]) -> Path:
+def write_output(name: str, width: int, asking: tuple[str, ...]) -> Path:
     """Write what the commands of a page print."""
     environment = os.environ | {"COLUMNS": str(width), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment["PYTHONPATH"] = str(ROOT)
     regions, _ = scan_tree(ROOT / "snippets")
-    text = []
+    printed = {}
     for key in asking:
         command = ["bash", "-c", BEFORE.get(key, "") + regions[key].text]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
         if done.returncode not in (0, 1):
             raise SystemExit(f"record_dry_run: {done.stderr.strip()}")
         lines = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
-        region = f"{key.partition(':')[2]}_output"
-        text.append(f"# [start:{region}]\n{lines}\n# [end:{region}]\n")
+        printed[f"{key.partition(':')[2]}_output"] = lines
     path = ROOT / "snippets" / name
-    path.write_text("\n".join(text), encoding="utf-8")
+    write_text(path, output(printed))
     return path
 
 
@@ -128,7 +129,7 @@ def main() -> int:
     """Record and say what was written."""
     for name in [name for name in os.environ if name.startswith(("VLLM_", "TORCH_COMPILE_")) or name == "MODEL"]:
         del os.environ[name]
-    for path in [*record(), *(output(*shown) for shown in SHOWN)]:
+    for path in [*record(), *(write_output(*shown) for shown in SHOWN)]:
         print(f"record_dry_run: {path.relative_to(ROOT)}")
     return 0
 

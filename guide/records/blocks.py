@@ -10,18 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from guide.records.base import Model, write_json
+from guide.records.base import Model, RecordError, read, write_json
 
 Level = Literal["checked", "dry run", "run"]
 Status = Literal["passed", "failed", "not run"]
 Accelerator = Literal["cpu", "cuda", "rocm"]
 ACCELERATOR_WORDS: dict[str, str] = {"cpu": "CPU", "cuda": "CUDA", "rocm": "ROCm"}
-
-
-class RecordError(Exception):
-    """A record that cannot be read; the message names the file and what is wrong."""
 
 
 class Machine(Model):
@@ -99,11 +95,7 @@ class Record(Model):
 
 def load(path: Path) -> Record:
     """Read one record; :class:`RecordError` if it is not one."""
-    try:
-        record = Record.model_validate_json(path.read_text(encoding="utf-8"))
-    except (ValidationError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise RecordError(f"{path.name} is not a record ({first}): restore it with git, or run make doctest") from None
+    record = read(Record, path, "not a record", "restore it with git, or run make doctest")
     for region, result in record.regions.items():
         if result.run not in record.runs:
             raise RecordError(f"{path.name}: region {region} refers to run {result.run!r}, which the record lacks")

@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from guide.records.base import Model, write_json
+from guide.records.base import Model, read, write_json
 
 RECORD = Path("records") / "build" / "rehearsals.json"
 
@@ -42,14 +42,8 @@ class Rehearsals(Model):
 
 
 def load(path: Path) -> Rehearsals | None:
-    """The record, or ``None`` where there is none; :class:`ValueError` if the file is not one."""
-    if not path.is_file():
-        return None
-    try:
-        return Rehearsals.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"{path.name} is no record of rehearsals ({first}): restore it with git") from None
+    """The record, or ``None`` where there is none; :class:`RecordError` if the file is not one."""
+    return read(Rehearsals, path, "no record of rehearsals", "restore it with git") if path.is_file() else None
 
 
 def save(record: Rehearsals, path: Path) -> None:

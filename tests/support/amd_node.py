@@ -5,7 +5,6 @@ What stands in for what: ``tests/support/amd_claim/sitecustomize.py``.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -16,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, CompletedProcess, Popen
-from typing import Any
 
 import psutil
 
@@ -32,8 +30,8 @@ class Refused(Exception):
     """``ray start`` ended; the text is what it said last."""
 
 
-def environment(given: Mapping[str, str] = {}, gpus: int = GPUS) -> dict[str, str]:
-    """A shell on a node with ``gpus`` MI300X, with the variables ``given`` and no other of their kind."""
+def environment(variables: Mapping[str, str] = {}, gpus: int = GPUS) -> dict[str, str]:
+    """A shell on a node with ``gpus`` MI300X, with these ``variables`` and no other of their kind."""
     kept = {name: value for name, value in os.environ.items() if name not in VISIBILITY and not name.startswith("RAY_")}
     path = [ROOT / "tests" / "support" / "amd_claim", ROOT / "verl_rocm" / "identity"]
     claimed = {
@@ -44,7 +42,7 @@ def environment(given: Mapping[str, str] = {}, gpus: int = GPUS) -> dict[str, st
         "RAY_USAGE_STATS_ENABLED": "0",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    return kept | claimed | dict(given)
+    return kept | claimed | dict(variables)
 
 
 @contextmanager
@@ -104,7 +102,6 @@ def ask(
     )
 
 
-def answer(done: CompletedProcess[str]) -> dict[str, Any]:
+def answer(done: CompletedProcess[str]) -> str:
     """The JSON that a script printed as its last line."""
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    return done.stdout.strip().splitlines()[-1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
-from typing import Any
 
-from guide.records import machine
+from guide.records import machine, recipes
+from guide.records.base import write_text
+from guide.records.blocks import Accelerator, Machine
+from guide.records.output import output
 from tests.support import verl_on_cpu
 from tests.support.training import ROOT, Run
 
@@ -29,12 +30,12 @@ def sparkline(values: list[float]) -> str:
 def lines(run: Run, steps: int, left_out: bool) -> list[str]:
     """The run in words; ``left_out`` adds what a CPU leaves out."""
     rewards = run.curve()
-    made = [f"{steps} steps in {run.seconds:.0f} s, peak {run.peak_gib:.1f} GiB of host memory, exit code {run.code}"]
+    report = [f"{steps} steps in {run.seconds:.0f} s, peak {run.peak_gib:.1f} GiB of host memory, exit code {run.code}"]
     if rewards:
-        made.append(f"reward {sparkline(rewards)}  {rewards[0]:.4f} -> {rewards[-1]:.4f}")
+        report.append(f"reward {sparkline(rewards)}  {rewards[0]:.4f} -> {rewards[-1]:.4f}")
     if left_out:
-        made += [f"not exercised on a CPU: {line}" for line in verl_on_cpu.NOT_EXERCISED]
-    return made
+        report += [f"not exercised on a CPU: {line}" for line in verl_on_cpu.NOT_EXERCISED]
+    return report
 
 
 def show(run: Run, steps: int, accelerator: str, name: str = "grpo") -> None:
@@ -44,42 +45,45 @@ def show(run: Run, steps: int, accelerator: str, name: str = "grpo") -> None:
         print(f"recipe {name}: {line}")
 
 
-def keep(run: Run, steps: int, accelerator: str, name: str = "grpo") -> None:
+def keep(run: Run, steps: int, accelerator: Accelerator, name: str = "grpo") -> None:
     """Write one entry of the record where ``RECIPE_RECORD`` asks for it; called when a run has passed its test."""
     if not os.environ.get("RECIPE_RECORD"):
         return
-    found = machine.machine(accelerator)  # type: ignore[arg-type]
-    commit, clean = machine.commit(ROOT)
-    path = ROOT / "records" / "recipes" / f"{machine.machine_class(found)}.json"
-    record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {"schema_version": 1, "runs": {}}
-    record["not_exercised"] = list(verl_on_cpu.NOT_EXERCISED) if accelerator == "cpu" else []
-    record["conditions"] = CONDITIONS
-    record["runs"][f"{name}-{steps}"] = {
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit,
-        "clean": clean,
-        "machine": found.model_dump(exclude_none=True),
-        "software": machine.software().model_dump(exclude_none=True),
-        "steps": steps,
-        "seconds": run.seconds,
-        "step_seconds": [round(value, 2) for value in run.curve("timing_s/step")],
-        "peak_host_gib": run.peak_gib,
-        "reward": [round(value, 5) for value in run.curve()],
-        "rollout_probs_diff_mean": max(run.curve("training/rollout_probs_diff_mean"), default=None),
-        "rollout_actor_probs_pearson": min(run.curve("training/rollout_actor_probs_pearson_corr"), default=None),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    here = machine.machine(accelerator)
+    path = ROOT / "records" / "recipes" / f"{machine.machine_class(here)}.json"
+    record = recipes.Recipes(
+        conditions=CONDITIONS,
+        not_exercised=list(verl_on_cpu.NOT_EXERCISED) if accelerator == "cpu" else [],
+        runs=recipes.load(path).runs | {f"{name}-{steps}": training(run, steps, here)},
+    )
+    recipes.save(record, path)
     if accelerator == "cpu":
-        OUTPUT.write_text(shown(record), encoding="utf-8")
+        write_text(OUTPUT, shown(record))
 
 
-def shown(record: dict[str, Any]) -> str:
+def training(run: Run, steps: int, here: Machine) -> recipes.Training:
+    """The entry of one run."""
+    commit, clean = machine.commit(ROOT)
+    return recipes.Training(
+        ended=datetime.now(UTC).replace(microsecond=0),
+        commit=commit,
+        clean=clean,
+        machine=here,
+        software=machine.software(),
+        steps=steps,
+        seconds=run.seconds,
+        step_seconds=[round(value, 2) for value in run.curve("timing_s/step")],
+        peak_host_gib=run.peak_gib,
+        reward=[round(value, 5) for value in run.curve()],
+        rollout_probs_diff_mean=max(run.curve("training/rollout_probs_diff_mean"), default=None),
+        rollout_actor_probs_pearson=min(run.curve("training/rollout_actor_probs_pearson_corr"), default=None),
+    )
+
+
+def shown(record: recipes.Recipes) -> str:
     """A record as the page on the recipes shows it."""
-    made = ["# [start:runs]", f"{'run':16} {'steps':>5} {'seconds':>8} {'peak GiB':>9}  reward"]
-    for key, run in sorted(record["runs"].items()):
-        name, rewards = key.rsplit("-", 1)[0], run["reward"]
-        curve = f"{rewards[0]:.4f} {sparkline(rewards)} {rewards[-1]:.4f}"
-        made.append(f"{name:16} {run['steps']:5} {run['seconds']:8.0f} {run['peak_host_gib']:9.1f}  {curve}")
-    made += ["# [end:runs]", "", "# [start:not_exercised]", *record["not_exercised"], "# [end:not_exercised]"]
-    return "\n".join(made) + "\n"
+    table = [f"{'run':16} {'steps':>5} {'seconds':>8} {'peak GiB':>9}  reward"]
+    for key, run in sorted(record.runs.items()):
+        curve = f"{run.reward[0]:.4f} {sparkline(run.reward)} {run.reward[-1]:.4f}"
+        table.append(f"{key.rsplit('-', 1)[0]:16} {run.steps:5} {run.seconds:8.0f} {run.peak_host_gib:9.1f}  {curve}")
+    return output({"runs": "\n".join(table), "not_exercised": "\n".join(record.not_exercised)})

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guide.claims import Claim, all_claims
-from guide.records.blocks import Record, RecordError, load_all
+from guide.records.base import RecordError
+from guide.records.blocks import Record, load_all
 from guide.regions import Fault, Region, scan_tree
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -12,12 +11,13 @@ import pytest
 
 from guide.doctest import processes
 from guide.doctest.plugin import Evidence
+from guide.records.ray import VisibilityCase, load_visibility
 from snippets.how_to import choose_the_gpus
 from tests.support.stand_ins import stand_ins
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "snippets" / "how_to"
-RECORD = json.loads((ROOT / "records" / "ray" / "visibility.json").read_text())
+RECORD = load_visibility(ROOT / "records" / "ray" / "visibility.json")
 BAD = dict.fromkeys(choose_the_gpus.NAMES, "0,1")
 
 
@@ -58,10 +58,10 @@ def test_ray_is_started_without_the_variables(tmp_path: Path, given: dict[str, s
 
 
 @pytest.mark.block("how_to/choose_the_gpus.py", "worker", "server", evidence="dry run")
-@pytest.mark.parametrize("case", RECORD["cases"], ids=lambda case: case["id"])
-def test_the_script_says_what_was_recorded(case: dict[str, Any]) -> None:
-    if case["workers"]:
-        assert choose_the_gpus.problems(case) == case["problems"]
+@pytest.mark.parametrize("case", RECORD.cases, ids=lambda case: case.id)
+def test_the_script_says_what_was_recorded(case: VisibilityCase) -> None:
+    if case.workers:
+        assert choose_the_gpus.problems(case.model_dump()) == case.problems
 
 
 @pytest.mark.block("how_to/choose_the_gpus.py", "worker", "server", evidence="dry run")

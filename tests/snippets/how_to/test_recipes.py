@@ -1,12 +1,13 @@
 """The recipes train: verl's own trainer runs the guide's launch script, small."""
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
 from guide.doctest.plugin import Evidence
+from guide.records import recipes
+from guide.records.blocks import Accelerator
 from tests.support import training
 from tests.support import training_checks as checks
 from tests.support.training_report import OUTPUT, keep, show, shown
@@ -25,7 +26,9 @@ def made(request: pytest.FixtureRequest) -> Path:
 @pytest.mark.block("how_to/recipes/guard.py", "imports", "seen", "watch", "clean")
 @pytest.mark.block("tutorial/arithmetic_data.py", "imports", "row", "write")
 @pytest.mark.block("tutorial/arithmetic_reward.py", "reward")
-def test_grpo_trains(made: Path, accelerator: str, evidence: Evidence, capsys: pytest.CaptureFixture[str]) -> None:
+def test_grpo_trains(
+    made: Path, accelerator: Accelerator, evidence: Evidence, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = training.run("grpo.sh", made, made / "run", steps=STEPS, accelerator=accelerator, more=training.KEEP_LAST)
     with capsys.disabled():
         show(run, STEPS, accelerator)
@@ -44,7 +47,7 @@ def test_grpo_trains(made: Path, accelerator: str, evidence: Evidence, capsys: p
 
 @pytest.mark.block("how_to/recipes/recorded_runs.txt", "runs", "not_exercised", evidence="checked")
 def test_the_page_shows_the_record() -> None:
-    record = json.loads((training.ROOT / "records" / "recipes" / "cpu-x86_64.json").read_text(encoding="utf-8"))
+    record = recipes.load(training.ROOT / "records" / "recipes" / "cpu-x86_64.json")
     assert OUTPUT.read_text(encoding="utf-8") == shown(record)
-    grpo = record["runs"]["grpo-20"]["reward"]
+    grpo = record.runs["grpo-20"].reward
     assert len(grpo) == 20 and sum(grpo[-5:]) > 2 * sum(grpo[:5])

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from guide.records.base import write_text
+from guide.records.output import output
+
 ROOT = Path(__file__).parents[3]
 MACHINE = "tests/verl_rocm/check/machines/made_page.json"
 SHOWN = ROOT / "snippets" / "how_to" / "check_your_machine_output.txt"
 
 
-def output() -> str:
+def report() -> str:
     """The report on the machine that was made for the page, 100 columns wide, between the markers of a region."""
     done = subprocess.run(
         [sys.executable, "-m", "verl_rocm", "check", "--machine", MACHINE],
@@ -21,8 +24,8 @@ def output() -> str:
         cwd=ROOT,
         env={**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)},
     )
-    return f"# [start:output]\n{done.stdout}# [end:output]\n"
+    return output({"output": done.stdout})
 
 
 if __name__ == "__main__":
-    SHOWN.write_text(output())
+    write_text(SHOWN, report())
