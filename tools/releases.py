@@ -12,24 +12,24 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from tools.contracts import store, verl, vllm
 from tools.contracts.download import DownloadError, Unpacked, fetch, releases
 from tools.contracts.drift import Change, changes
 from tools.names.used import used_names
 from verl_rocm.facts.base import FactsError
+from verl_rocm.facts.contract import Contract
 from verl_rocm.facts.load import read
 
 FACTS = Path(__file__).parent.parent / "verl_rocm" / "facts"
 SINCE = {"vllm": "0.8.4", "verl": "0.3.0"}
-READERS: dict[str, Callable[[Unpacked], dict[str, Any]]] = {"vllm": vllm.contract, "verl": verl.contract}
+READERS: dict[str, Callable[[Unpacked], Contract]] = {"vllm": vllm.contract, "verl": verl.contract}
 
 
-def extract(project: str, release: str) -> dict[str, Any]:
+def extract(project: str, release: str) -> Contract:
     """Download a release, read it, throw it away."""
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
-        return {"release": release} | READERS[project](fetch(project, release, Path(folder)))
+        return Contract(release=release) | READERS[project](fetch(project, release, Path(folder)))
 
 
 def update(again: bool) -> list[Path]:
@@ -55,7 +55,7 @@ def newest(project: str) -> list[Change]:
     return report(project, store.read(FACTS / project, stored[-1]), extract(project, latest))
 
 
-def report(project: str, old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
+def report(project: str, old: Contract, new: Contract) -> list[Change]:
     """Print what changed between two contracts; return what the guide uses of it."""
     result = changes(project, old, new)
     used = used_names(FACTS.parent, read(FACTS))

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.tools.release_sources import VERL, VLLM, unpack
 from tools.contracts import verl, vllm
 from tools.contracts.environment import scan
+from verl_rocm.facts.contract import Contract
 
 
 @pytest.fixture
-def of_vllm(tmp_path: Path) -> dict[str, Any]:
+def of_vllm(tmp_path: Path) -> Contract:
     return vllm.contract(unpack(tmp_path, VLLM))
 
 
-def test_fields_with_defaults_and_allowed_values(of_vllm: dict[str, Any]) -> None:
+def test_fields_with_defaults_and_allowed_values(of_vllm: Contract) -> None:
     assert of_vllm["engine_args"] == {
         "model": {"required": True},
         "dtype": {"default": "auto"},
@@ -38,14 +38,14 @@ def test_fields_with_defaults_and_allowed_values(of_vllm: dict[str, Any]) -> Non
     assert of_vllm["llm"] == {"model": {"required": True}, "seed": {"default": None}, "**kwargs": {}}
 
 
-def test_signatures_of_sleep_and_wake_up(of_vllm: dict[str, Any]) -> None:
+def test_signatures_of_sleep_and_wake_up(of_vllm: Contract) -> None:
     assert of_vllm["llm_methods"] == {
         "sleep": {"arguments": {"level": {"default": 1}, "mode": {"default": "abort", "values": ["abort", "wait"]}}},
         "wake_up": {"arguments": {"tags": {"default": None}}, "returns": "bool"},
     }
 
 
-def test_only_what_source_reads_is_a_variable(of_vllm: dict[str, Any]) -> None:
+def test_only_what_source_reads_is_a_variable(of_vllm: Contract) -> None:
     assert of_vllm["env"] == {
         "VLLM_A": {"by": ["envs.py"], "default": "0"},
         "VLLM_B": {"by": ["envs.py"], "default": "NONE", "values": ["FP", "NONE"]},
@@ -66,7 +66,7 @@ def test_a_wheel_calls_nothing_unused(tmp_path: Path) -> None:
     assert "unused" not in scan(unpack(tmp_path, VLLM, whole=False).root, "vllm", whole=False)["VLLM_NOBODY"]
 
 
-def test_sleep_mode_and_graphs(of_vllm: dict[str, Any], tmp_path: Path) -> None:
+def test_sleep_mode_and_graphs(of_vllm: Contract, tmp_path: Path) -> None:
     assert of_vllm["rocm"] == {
         "sleep_mode": True,
         "sleep_mode_rule": "self._enum in (PlatformEnum.CUDA, PlatformEnum.ROCM)",

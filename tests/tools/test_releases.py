@@ -11,6 +11,7 @@ from tests.tools.release_sources import VLLM, unpack
 from tools import releases
 from tools.contracts import store, vllm
 from tools.contracts.drift import changes
+from verl_rocm.facts.contract import Contract
 
 
 def test_a_stored_contract_has_a_name_a_line(tmp_path: Path) -> None:
@@ -25,12 +26,16 @@ def test_a_stored_contract_has_a_name_a_line(tmp_path: Path) -> None:
 
 
 def test_changes() -> None:
-    old = {
+    old: Contract = {
         "whole": True,
         "engine_args": {"a": {"default": 1}, "b": {}, "d": {"values": [1, 2]}},
         "env": {"V": {"by": ["python"]}},
     }
-    new = {"whole": True, "engine_args": {"a": {"default": 2}, "c": {}, "d": {"values": [2, 3, 4]}}, "env": {}}
+    new: Contract = {
+        "whole": True,
+        "engine_args": {"a": {"default": 2}, "c": {}, "d": {"values": [2, 3, 4]}},
+        "env": {},
+    }
     assert [str(c) for c in changes("vllm", old, new)] == [
         "engine_args.a: default 1 -> 2",
         "engine_args.b: gone (was {})",

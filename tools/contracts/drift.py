@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
+
+from pydantic import JsonValue
+
+from verl_rocm.facts.contract import Contract
 
 SECTIONS = {
     "vllm": ("llm", "engine_args", "compilation_config", "sampling_params", "llm_methods", "env", "rocm", "graphs"),
@@ -17,8 +21,8 @@ class Change:
 
     section: str
     name: str
-    before: Any
-    after: Any
+    before: JsonValue
+    after: JsonValue
 
     def __str__(self) -> str:
         if self.after is None:
@@ -28,7 +32,7 @@ class Change:
         return f"{self.section}.{self.name}: {_difference(self.before, self.after)}"
 
 
-def _difference(before: Any, after: Any) -> str:
+def _difference(before: JsonValue, after: JsonValue) -> str:
     """Only what differs: of two tables the keys, of two lists the items."""
     if isinstance(before, dict) and isinstance(after, dict):
         keys = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k)]
@@ -41,7 +45,7 @@ def _difference(before: Any, after: Any) -> str:
     return f"{before} -> {after}"
 
 
-def changes(project: str, old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
+def changes(project: str, old: Contract, new: Contract) -> list[Change]:
     """Differences, section by section, sorted by name.
 
     A release that is known from a wheel alone says nothing about variables that C++, CMake or setup.py read, so a
@@ -50,7 +54,7 @@ def changes(project: str, old: dict[str, Any], new: dict[str, Any]) -> list[Chan
     whole = old.get("whole") and new.get("whole")
     items = []
     for section in SECTIONS[project]:
-        before, after = old.get(section, {}), new.get(section, {})
+        before, after = _section(old, section), _section(new, section)
         for name in sorted({*before, *after}):
             if before.get(name) == after.get(name):
                 continue
@@ -61,5 +65,10 @@ def changes(project: str, old: dict[str, Any], new: dict[str, Any]) -> list[Chan
     return items
 
 
-def _only_readers(before: dict[str, Any], after: dict[str, Any]) -> bool:
+def _section(contract: Contract, name: str) -> dict[str, JsonValue]:
+    return cast(dict[str, JsonValue], contract.get(name, {}))
+
+
+def _only_readers(before: JsonValue, after: JsonValue) -> bool:
+    assert isinstance(before, dict) and isinstance(after, dict)
     return {k: v for k, v in before.items() if k != "by"} == {k: v for k, v in after.items() if k != "by"}

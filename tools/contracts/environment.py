@@ -6,11 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from tools.contracts.fields import Entry, plain
+from pydantic import JsonValue
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+from tools.contracts.fields import plain
+from verl_rocm.facts.contract import Name
+
+NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 CPP_CALL = re.compile(r"\bgetenv\(\s*(?:\"(\w+)\"|(\w+))\s*\)")
 CPP_CONSTANT = re.compile(r"\b(\w+)(?:\[\])?\s*(?:=|\s)\s*\"([A-Z][A-Z0-9_]*)\"")
 CMAKE = re.compile(r"(?:\$|\bDEFINED\s+)ENV\{(\w+)\}")
@@ -18,12 +20,12 @@ RUST = re.compile(r"env::var(?:_os)?\(\s*\"(\w+)\"")
 WORD = re.compile(r"\b[A-Z][A-Z0-9_]{3,}\b")
 
 
-def scan(root: Path, package: str, whole: bool = True) -> dict[str, Entry]:
+def scan(root: Path, package: str, whole: bool = True) -> dict[str, Name]:
     """Variables by name: ``by`` (kinds of source that read it), ``default`` and ``values`` where ``envs.py`` has them.
 
     ``unused`` marks a variable that ``envs.py`` declares and no other file of a ``whole`` release asks for.
     """
-    entries: dict[str, Entry] = {}
+    entries: dict[str, Name] = {}
     declared = _declared(root / package / "envs.py")
     used: set[str] = set()
     for path in sorted(root.rglob("*")):
@@ -43,8 +45,8 @@ def scan(root: Path, package: str, whole: bool = True) -> dict[str, Entry]:
     return entries
 
 
-def _add(entrys: dict[str, Entry], name: str, kind: str) -> None:
-    entry = entrys.setdefault(name, {"by": []})
+def _add(entries: dict[str, Name], name: str, kind: str) -> None:
+    entry = entries.setdefault(name, {"by": []})
     entry["by"] = sorted({*entry["by"], kind})
 
 
@@ -81,9 +83,9 @@ def python_reads(tree: ast.AST) -> Iterator[str]:
     }
     for node in nodes:
         key = _key(node)
-        if isinstance(key, ast.Constant) and isinstance(key.value, str) and NAME.match(key.value):
+        if isinstance(key, ast.Constant) and isinstance(key.value, str) and NAME_PATTERN.match(key.value):
             yield key.value
-        elif isinstance(key, ast.Name) and NAME.match(constants.get(key.id, "")):
+        elif isinstance(key, ast.Name) and NAME_PATTERN.match(constants.get(key.id, "")):
             yield constants[key.id]
 
 
@@ -104,7 +106,7 @@ def _is_environ(node: ast.expr) -> bool:
     return getattr(node, "attr", getattr(node, "id", "")) == "environ"
 
 
-def _declared(path: Path) -> dict[str, Entry]:
+def _declared(path: Path) -> dict[str, Name]:
     """Entries of ``environment_variables`` in ``envs.py``: the text that stands for "not set", and allowed values."""
     if not path.is_file():
         return {}
@@ -118,20 +120,20 @@ def _declared(path: Path) -> dict[str, Entry]:
     return {}
 
 
-def _default(node: ast.expr) -> Entry:
+def _default(node: ast.expr) -> Name:
     for call in ast.walk(node):
         if isinstance(call, ast.Call) and call.args:
             name = ast.unparse(call.func).rpartition(".")[2]
             if name in ("getenv", "get") and _key(call) is not None:
                 return {"default": _literal(call.args[1]) if len(call.args) > 1 else None}
             if name.startswith("env_") and len(call.args) > 1:
-                entry: Entry = {"default": _literal(call.args[1])}
+                entry: Name = {"default": _literal(call.args[1])}
                 values = _literal(call.args[2]) if len(call.args) > 2 else None
                 return entry | ({"values": values} if isinstance(values, list) else {})
     return {}
 
 
-def _literal(node: ast.expr) -> Any:
+def _literal(node: ast.expr) -> JsonValue:
     try:
         return plain(ast.literal_eval(node))
     except (ValueError, TypeError, SyntaxError):

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import JsonValue
 
 from tools.contracts.symbols import Module, Sources, defines, is_enum
+from verl_rocm.facts.contract import Name
 
-Entry = dict[str, Any]
-REQUIRED = object()
-FACTORIES: dict[str, Any] = {"list": [], "dict": {}, "set": []}
+FACTORIES: dict[str, JsonValue] = {"list": [], "dict": {}, "set": []}
 
 
-@dataclass
+@dataclass(frozen=True)
+class Required:
+    """There is no default."""
+
+
+@dataclass(frozen=True)
 class Unreadable:
     """A value that source alone does not give; its text is kept."""
 
     text: str
 
 
-def class_fields(sources: Sources, module: Module, node: ast.ClassDef) -> dict[str, Entry]:
+Default = JsonValue | Required | Unreadable
+
+
+def class_fields(sources: Sources, module: Module, node: ast.ClassDef) -> dict[str, Name]:
     """Fields of a dataclass, pydantic model or struct that a caller may set: name to default and allowed values."""
-    out: dict[str, Entry] = {}
+    out: dict[str, Name] = {}
     for owner, cls in reversed(sources.bases(module, node)):
         for item in cls.body:
             if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
@@ -39,7 +47,7 @@ def _internal(item: ast.AnnAssign) -> bool:
     return isinstance(item.value, ast.Name) and item.value.id == "PrivateAttr"
 
 
-def arguments(sources: Sources, module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, Entry]:
+def arguments(sources: Sources, module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, Name]:
     """Arguments of a method without ``self``, in the same form as fields; ``**name`` stands for a catch-all."""
     args = function.args
     plain = [*args.posonlyargs, *args.args]
@@ -54,13 +62,15 @@ def arguments(sources: Sources, module: Module, function: ast.FunctionDef | ast.
     return out
 
 
-def entry(sources: Sources, module: Module, annotation: ast.expr | None, default: ast.expr | None) -> Entry:
+def entry(sources: Sources, module: Module, annotation: ast.expr | None, default: ast.expr | None) -> Name:
     """``default`` (or ``expr`` where only its text is known, or ``required``) and ``values``."""
-    got = REQUIRED if default is None else value(sources, module, default)
-    if got is REQUIRED:
-        out: Entry = {"required": True}
-    else:
-        out = {"expr": got.text} if isinstance(got, Unreadable) else {"default": got}
+    match Required() if default is None else value(sources, module, default):
+        case Required():
+            out: Name = {"required": True}
+        case Unreadable(text=text):
+            out = {"expr": text}
+        case literal:
+            out = {"default": literal}
     listed, more = allowed(sources, module, annotation) if annotation else ([], True)
     if listed:
         out["values"] = list(dict.fromkeys(listed))
@@ -69,14 +79,14 @@ def entry(sources: Sources, module: Module, annotation: ast.expr | None, default
     return out
 
 
-def value(sources: Sources, module: Module, node: ast.expr, depth: int = 6) -> Any:
-    """The value of an expression, ``REQUIRED``, or ``Unreadable`` with its text."""
+def value(sources: Sources, module: Module, node: ast.expr, depth: int = 6) -> Default:
+    """The value of an expression, ``Required``, or ``Unreadable`` with its text."""
     text = Unreadable(ast.unparse(node))
     try:
         return plain(ast.literal_eval(node))
     except (ValueError, TypeError, SyntaxError):
         pass
-    got: Any = text
+    got: Default = text
     match node:
         case ast.Name(id=name) if depth:
             symbol = sources.find(module, name)
@@ -89,7 +99,7 @@ def value(sources: Sources, module: Module, node: ast.expr, depth: int = 6) -> A
     return text if isinstance(got, Unreadable) else got
 
 
-def _attribute(sources: Sources, module: Module, owner: str, attr: str, depth: int) -> Any:
+def _attribute(sources: Sources, module: Module, owner: str, attr: str, depth: int) -> Default:
     """``Config.field`` as a default of another class, or a member of an enumeration."""
     symbol = sources.find_class(module, owner)
     for where, cls in sources.bases(*symbol) if symbol else []:
@@ -99,7 +109,7 @@ def _attribute(sources: Sources, module: Module, owner: str, attr: str, depth: i
     return Unreadable(attr)
 
 
-def _call(sources: Sources, module: Module, node: ast.Call, depth: int) -> Any:
+def _call(sources: Sources, module: Module, node: ast.Call, depth: int) -> Default:
     """``field(default=...)``, ``Field(...)`` and ``get_field(Class, "name")``."""
     unread = Unreadable("")
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -110,16 +120,16 @@ def _call(sources: Sources, module: Module, node: ast.Call, depth: int) -> Any:
     keywords = {k.arg: k.value for k in node.keywords}
     first = keywords.get("default") or (node.args[0] if node.args else None)
     if first is not None:
-        return REQUIRED if ast.unparse(first) == "..." else value(sources, module, first, depth - 1)
+        return Required() if ast.unparse(first) == "..." else value(sources, module, first, depth - 1)
     factory = keywords.get("default_factory")
     if factory is None:
-        return REQUIRED
+        return Required()
     if isinstance(factory, ast.Lambda):
         return value(sources, module, factory.body, depth - 1)
     return FACTORIES.get(ast.unparse(factory), unread)
 
 
-def allowed(sources: Sources, module: Module, node: ast.expr, depth: int = 6) -> tuple[list[Any], bool]:
+def allowed(sources: Sources, module: Module, node: ast.expr, depth: int = 6) -> tuple[list[JsonValue], bool]:
     """Values that an annotation lists, and whether it admits others besides (``None`` aside)."""
     match node:
         case ast.Constant(value=str(text)):
@@ -132,7 +142,7 @@ def allowed(sources: Sources, module: Module, node: ast.expr, depth: int = 6) ->
             parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
             match ast.unparse(head).rpartition(".")[2]:
                 case "Literal":
-                    listed = [p.value for p in parts if isinstance(p, ast.Constant)]
+                    listed = [plain(p.value) for p in parts if isinstance(p, ast.Constant)]
                     nested = [allowed(sources, module, p, depth) for p in parts if not isinstance(p, ast.Constant)]
                     return listed + _union(nested)[0], False
                 case "Annotated":
@@ -149,7 +159,7 @@ def allowed(sources: Sources, module: Module, node: ast.expr, depth: int = 6) ->
     return [], True
 
 
-def _union(sides: list[tuple[list[Any], bool]]) -> tuple[list[Any], bool]:
+def _union(sides: list[tuple[list[JsonValue], bool]]) -> tuple[list[JsonValue], bool]:
     return [v for side in sides for v in side[0]], any(side[1] for side in sides)
 
 
@@ -158,11 +168,11 @@ def _by_value(cls: ast.ClassDef) -> bool:
     return any(ast.unparse(base) in ("str", "StrEnum", "enum.StrEnum") for base in cls.bases)
 
 
-def _member(item: ast.Assign, by_value: bool) -> Any:
-    return item.value.value if by_value and isinstance(item.value, ast.Constant) else defines(item)[0]
+def _member(item: ast.Assign, by_value: bool) -> JsonValue:
+    return plain(item.value.value) if by_value and isinstance(item.value, ast.Constant) else defines(item)[0]
 
 
-def plain(got: Any) -> Any:
+def plain(got: object) -> JsonValue:
     """A literal as JSON keeps it; raises ValueError for what JSON cannot hold."""
     if isinstance(got, set | frozenset | tuple | list):
         return [plain(v) for v in (sorted(got, key=repr) if isinstance(got, set | frozenset) else got)]

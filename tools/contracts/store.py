@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from packaging.version import Version
 
+from verl_rocm.facts.contract import Contract
 
-def _line(value: Any) -> str:
+
+def _line(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(", ", ": "))
 
 
-def dumps(contract: dict[str, Any]) -> str:
+def dumps(contract: Contract) -> str:
     """JSON text; a section is a block, a name in it a line."""
     blocks = []
     for section, content in sorted(contract.items()):
@@ -25,13 +26,13 @@ def dumps(contract: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
 
-def write(path: Path, contract: dict[str, Any]) -> None:
+def write(path: Path, contract: Contract) -> None:
     """Write ``contract`` to ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dumps(contract), encoding="utf-8")
 
 
-def read(folder: Path, release: str) -> dict[str, Any]:
+def read(folder: Path, release: str) -> Contract:
     """The stored contract of a release.
 
     Raises:
@@ -40,7 +41,7 @@ def read(folder: Path, release: str) -> dict[str, Any]:
     path = folder / f"{release}.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder.name} {release} is not stored; run `make releases`")
-    contract: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    contract: Contract = json.loads(path.read_text(encoding="utf-8"))
     return contract
 
 

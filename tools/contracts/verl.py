@@ -6,23 +6,25 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import yaml
+from pydantic import JsonValue
 
 from tools.contracts.download import Unpacked
 from tools.contracts.environment import scan
-from tools.contracts.fields import Entry, class_fields
+from tools.contracts.fields import class_fields
 from tools.contracts.symbols import Sources
+from verl_rocm.facts.contract import Contract, Name, Places
 
-TRAINERS = {"keys": "ppo_trainer", "megatron_keys": "ppo_megatron_trainer"}
+TRAINERS: dict[Literal["keys", "megatron_keys"], str] = {"keys": "ppo_trainer", "megatron_keys": "ppo_megatron_trainer"}
 ENGINE_CALLS = ("LLM", "AsyncEngineArgs")
 
 
-def contract(unpacked: Unpacked) -> dict[str, Any]:
+def contract(unpacked: Unpacked) -> Contract:
     """Sections of the contract; every override key, engine argument and variable is a key of its own."""
     sources = Sources(unpacked.root)
-    out: dict[str, Any] = {"source": unpacked.source, "whole": True}
+    out: Contract = {"source": unpacked.source, "whole": True}
     for section, trainer in TRAINERS.items():
         out[section] = _keys(sources, _config(unpacked.root / "verl" / "trainer" / "config", trainer))
     common = out["keys"]
@@ -35,22 +37,22 @@ def contract(unpacked: Unpacked) -> dict[str, Any]:
     return out
 
 
-def _config(folder: Path, trainer: str) -> dict[str, Any]:
+def _config(folder: Path, trainer: str) -> dict[str, JsonValue]:
     """The whole configuration of a trainer: the composed copy that verl ships, or the file that needs no composing."""
     for name in (f"_generated_{trainer}.yaml", f"{trainer}.yaml"):
         if (folder / name).is_file():
-            loaded: dict[str, Any] = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+            loaded: dict[str, JsonValue] = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
             return loaded
     raise LookupError(f"no configuration {trainer} in {folder}; the release moved it, teach {__name__} where it went")
 
 
-def _keys(sources: Sources, config: dict[str, Any]) -> dict[str, Entry]:
+def _keys(sources: Sources, config: dict[str, JsonValue]) -> dict[str, Name]:
     """Override keys with defaults.
 
     ``dataclass`` is the default of the class behind a node where it differs from the file's. ``add`` marks a field
     that only the class has, which an override must add with ``+``.
     """
-    out: dict[str, Entry] = {}
+    out: dict[str, Name] = {}
     for key, value in _leaves(config):
         out[key] = {"default": value}
     for node, target in _targets(config):
@@ -66,7 +68,7 @@ def _keys(sources: Sources, config: dict[str, Any]) -> dict[str, Entry]:
     return out
 
 
-def _leaves(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(node: dict[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
     for name, value in node.items():
         if isinstance(value, dict) and value:
             yield from _leaves(value, f"{prefix}{name}.")
@@ -74,17 +76,17 @@ def _leaves(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield f"{prefix}{name}", value
 
 
-def _targets(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(node.get("_target_"), str):
-        yield prefix.rstrip("."), node["_target_"]
+def _targets(node: dict[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(target := node.get("_target_"), str):
+        yield prefix.rstrip("."), target
     for name, value in node.items():
         if isinstance(value, dict):
             yield from _targets(value, f"{prefix}{name}.")
 
 
-def _passed(folder: Path) -> dict[str, Entry]:
+def _passed(folder: Path) -> dict[str, Places]:
     """Engine arguments that verl names itself: by file, the expression that it passes."""
-    out: dict[str, Entry] = {}
+    out: dict[str, Places] = {}
     for path in sorted(folder.glob("*.py")):
         for name, value in _engine_arguments(ast.parse(path.read_text(encoding="utf-8"))):
             out.setdefault(name, {})[path.stem] = ast.unparse(value)
@@ -124,9 +126,9 @@ def _false_flags(folder: Path) -> str | None:
     return None
 
 
-def _env_set(root: Path) -> dict[str, Entry]:
+def _env_set(root: Path) -> dict[str, Places]:
     """Variables that verl sets itself: by file, the expression of the value."""
-    out: dict[str, Entry] = {}
+    out: dict[str, Places] = {}
     for path in sorted((root / "verl").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         if "environ" in text or "env_vars" in text:

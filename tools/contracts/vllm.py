@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import Any
+from typing import Literal
 
 from tools.contracts.download import Unpacked
 from tools.contracts.environment import scan
-from tools.contracts.fields import Entry, arguments, class_fields
+from tools.contracts.fields import arguments, class_fields
 from tools.contracts.symbols import Module, Sources
+from verl_rocm.facts.contract import Contract, Graphs, Method, Rocm
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-CLASSES = {
+CLASSES: dict[Literal["engine_args", "compilation_config", "sampling_params"], tuple[str, str]] = {
     "engine_args": ("vllm.engine.arg_utils", "EngineArgs"),
     "compilation_config": ("vllm.config", "CompilationConfig"),
     "sampling_params": ("vllm.sampling_params", "SamplingParams"),
 }
 
 
-def contract(unpacked: Unpacked) -> dict[str, Any]:
+def contract(unpacked: Unpacked) -> Contract:
     """Sections of the contract; every name is a key, so that a line of the file is one name."""
     sources = Sources(unpacked.root)
-    out: dict[str, Any] = {"source": unpacked.source, "whole": unpacked.whole}
+    out: Contract = {"source": unpacked.source, "whole": unpacked.whole}
     for section, (where, name) in CLASSES.items():
-        result = _class(sources, where, name)
-        out[section] = class_fields(sources, *result)
+        out[section] = class_fields(sources, *_class(sources, where, name))
     methods = _methods(sources, *_class(sources, "vllm.entrypoints.llm", "LLM"))
     owner, init = methods.pop("__init__")
     out["llm"] = arguments(sources, owner, init)
@@ -54,14 +54,16 @@ def _methods(sources: Sources, module: Module, node: ast.ClassDef) -> dict[str, 
     return out
 
 
-def _signature(sources: Sources, module: Module, function: Function) -> Entry:
-    out: Entry = {"arguments": arguments(sources, module, function)}
-    return out | ({"returns": ast.unparse(function.returns)} if function.returns else {})
+def _signature(sources: Sources, module: Module, function: Function) -> Method:
+    out: Method = {"arguments": arguments(sources, module, function)}
+    if function.returns:
+        out["returns"] = ast.unparse(function.returns)
+    return out
 
 
-def _rocm(sources: Sources, unpacked: Unpacked) -> Entry:
+def _rocm(sources: Sources, unpacked: Unpacked) -> Rocm:
     """Sleep mode as the platform answers for it, and for which platforms the allocator of sleep mode is built."""
-    out: Entry = {}
+    out: Rocm = {}
     interface = sources.module("vllm.platforms.interface")
     returns = _returns(interface, "is_sleep_mode_available")
     if returns:
@@ -101,9 +103,9 @@ def _condition(tree: ast.Module, text: str) -> str | None:
     return None
 
 
-def _graphs(sources: Sources) -> Entry:
+def _graphs(sources: Sources) -> Graphs:
     """Default mode, by optimisation level where there is one, and the expressions that make the default sizes."""
-    out: Entry = {}
+    out: Graphs = {}
     for name in ("vllm.config.vllm", "vllm.config"):
         module = sources.module(name)
         if (
@@ -119,8 +121,8 @@ def _graphs(sources: Sources) -> Entry:
         }
         if levels:
             fields = class_fields(sources, module, module.names["VllmConfig"])
-            level = fields.get("optimization_level", {}).get("expr", "").rpartition(".")[2]
-            level = level or fields.get("optimization_level", {}).get("default")
+            declared = fields.get("optimization_level", {})
+            level = declared.get("expr", "").rpartition(".")[2] or declared.get("default")
             out |= {"mode_by_level": levels, "default_level": level, "default_mode": levels.get(str(level))}
         else:
             out["default_mode"] = _first_mode(module)

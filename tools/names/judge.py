@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tools.names.named import SYSTEM, Named
 from verl_rocm.facts.base import Facts
+from verl_rocm.facts.contract import Names
 from verl_rocm.facts.releases import HERE, Release, release
 
 Has = Callable[[Release], bool]
-SECTIONS = {"sampling": "sampling_params", "compilation": "compilation_config"}
+SECTIONS: dict[str, Names] = {"sampling": "sampling_params", "compilation": "compilation_config"}
 ENGINE = "actor_rollout_ref.rollout.engine_kwargs."
 ENV_VARS = "ray_kwargs.ray_init.runtime_env.env_vars."
 
@@ -38,7 +39,7 @@ class Judge:
     @cached_property
     def words(self) -> set[str]:
         """Names of vLLM arguments that any stored release has or had; other words of a page are just words."""
-        sections = ("engine_args", "llm", "compilation_config")
+        sections: tuple[Names, ...] = ("engine_args", "llm", "compilation_config")
         return {name for c in self.contracts("vllm") for s in sections for name in c.section(s)}
 
     def faults(self, named: Named, vllm: Sequence[str], verl: Sequence[str]) -> Iterator[str]:
@@ -110,7 +111,7 @@ def _has(contract: Release, kind: str, name: str) -> bool:
         return name in contract.section(SECTIONS[kind])
     if kind == "method":
         method, _, argument = name.partition(".")
-        entry = contract.section("llm_methods").get(method)
+        entry = contract.sections.get("llm_methods", {}).get(method)
         return entry is not None and (not argument or argument in entry["arguments"])
     plain = name.removeprefix("no_") if kind in ("word", "argument") else name
     result = any(contract.engine_argument(n) is not None for n in (name, plain))

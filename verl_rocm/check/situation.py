@@ -175,7 +175,7 @@ class Situation:
         project = self.contract("verl") or release("verl", self.facts.releases["verl"][-1], self.facts.folder)
         entries = {name: project.override(key) for name, key in DEFAULTS.items()}
         known = {name: entry["default"] for name, entry in entries.items() if entry and "default" in entry}
-        return known | {"free_cache_engine": True}
+        return {**known, "free_cache_engine": True}
 
     def expandable(self) -> list[str]:
         """Names of the allocator variables that switch expandable segments on."""

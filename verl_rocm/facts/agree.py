@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .base import Facts
-from .releases import HERE, Entry, Release, release
+from .contract import Name
+from .releases import HERE, Release, release
 from .schema import Default, Setting
 
 PROJECT = {"vllm": "vllm", "compilation_config": "vllm", "verl": "verl"}
@@ -37,7 +38,7 @@ def _read_after_all(setting: Setting, facts: Facts, folder: Path) -> Iterator[st
                 break
 
 
-def entry_of(setting: Setting, contract: Release) -> Entry | None:
+def entry_of(setting: Setting, contract: Release) -> Name | None:
     """The contract's entry for a setting; None if the release does not have it, an empty one if that cannot be told."""
     match setting.where:
         case "vllm":

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from packaging.version import Version
 
+from .contract import Contract, Name, Names
+
 HERE = Path(__file__).parent
 PROJECTS = ("vllm", "verl")
-Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -21,22 +23,21 @@ class Release:
 
     project: str
     version: str
-    sections: dict[str, Any]
+    sections: Contract
 
-    def section(self, name: str) -> dict[str, Entry]:
+    def section(self, name: Names) -> dict[str, Name]:
         """Entries of a section by name; empty if this project has no such section."""
-        entries: dict[str, Entry] = self.sections.get(name, {})
-        return entries
+        return self.sections.get(name, {})
 
     def stated(self, section: str, name: str) -> Any:
         """A single value of a section such as ``rocm`` or ``graphs``; None where the source does not give it."""
-        return self.sections.get(section, {}).get(name)
+        return cast(Mapping[str, Mapping[str, Any]], self.sections).get(section, {}).get(name)
 
-    def engine_argument(self, name: str) -> Entry | None:
+    def engine_argument(self, name: str) -> Name | None:
         """Entry of a keyword that ``LLM(...)`` accepts by itself or hands on to ``EngineArgs``."""
         return self.section("engine_args").get(name) or self.section("llm").get(name)
 
-    def override(self, key: str) -> Entry | None:
+    def override(self, key: str) -> Name | None:
         """Entry of a verl override key, of the FSDP trainer first, else of the Megatron one."""
         return self.section("keys").get(key) or self.section("megatron_keys").get(key)
 

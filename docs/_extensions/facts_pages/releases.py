@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, cast
 
 from docutils import nodes
+from pydantic import JsonValue
 
 from facts_pages.markup import Cell, bullets, definitions, fields, literal, named, paragraph, table
 from facts_pages.words import NAMES, span
 from verl_rocm.facts.base import Facts
-from verl_rocm.facts.releases import Entry, Release, release
+from verl_rocm.facts.contract import Method, Name, Places
+from verl_rocm.facts.releases import Release, release
 
 T = TypeVar("T")
 UNSEEN = "not in the package that was read"
@@ -22,10 +24,11 @@ def contracts(facts: Facts, project: str) -> dict[str, Release]:
     return {v: release(project, v, facts.folder) for v in facts.releases.get(project, ())}
 
 
-def names(contract: Release, section: str) -> dict[str, Entry]:
+def names(contract: Release, section: str) -> dict[str, Name | Places]:
     """A section; ``constructor`` is all that ``LLM(...)`` takes, ``overrides`` the keys of both verl trainers."""
     both = {"constructor": ("llm", "engine_args"), "overrides": ("megatron_keys", "keys")}.get(section, (section,))
-    return {name: entry for part in both for name, entry in contract.section(part).items() if name[0] != "*"}
+    sections = cast(Mapping[str, Mapping[str, Name | Places]], contract.sections)
+    return {name: entry for part in both for name, entry in sections.get(part, {}).items() if name[0] != "*"}
 
 
 def runs(known: Sequence[str], get: Callable[[str], T]) -> list[tuple[list[str], T]]:
@@ -40,7 +43,7 @@ def runs(known: Sequence[str], get: Callable[[str], T]) -> list[tuple[list[str],
     return items
 
 
-def default(entry: Entry) -> str:
+def default(entry: Name) -> str:
     """The default of a name as text; empty where the source states none."""
     if entry.get("unused"):
         return "declared, read nowhere"
@@ -50,7 +53,7 @@ def default(entry: Entry) -> str:
     return str(value) or ("''" if "default" in entry else "")
 
 
-def signature(name: str, method: Entry) -> str:
+def signature(name: str, method: Method) -> str:
     """A method as it is called."""
     outcome = (f"{arg}={e['default']!r}" if "default" in e else arg for arg, e in method["arguments"].items())
     return f"{name}({', '.join(outcome)})"
@@ -75,12 +78,12 @@ def values(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
     return [table(("Releases", "Value"), rows)]
 
 
-def _texts(name: str, any: Any) -> list[str]:
-    if isinstance(any, dict):
-        if "arguments" in any:
-            return [signature(name, any)]
-        return [f"{key}: {value}" for key, value in any.items()]
-    return [str(x) for x in any] if isinstance(any, list) else [str(any)]
+def _texts(name: str, value: JsonValue) -> list[str]:
+    if isinstance(value, dict):
+        if "arguments" in value:
+            return [signature(name, cast(Method, value))]
+        return [f"{key}: {item}" for key, item in value.items()]
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
 
 
 def _cell(texts: list[str]) -> Cell:
@@ -99,7 +102,7 @@ def list_of_names(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
     project, section = options.get("project", ""), options.get("section", "")
     stored = contracts(facts, project)
     entries = {version: names(contract, section) for version, contract in stored.items()}
-    required = _wanted(facts, options.get("of", ""))
+    required = _selection(facts, options.get("of", ""))
     listed = {n for e in entries.values() for n in e if re.search(options.get("match", ""), n)}
     node: list[tuple[nodes.Node, nodes.Node]] = []
     for name in sorted(listed if required is None else listed & required):
@@ -107,34 +110,35 @@ def list_of_names(facts: Facts, options: dict[str, str]) -> list[nodes.Node]:
         # A wheel has no C++ and no CMake, so that a variable which is missing in it says nothing.
         known = [v for v in stored if v in having or section != "env" or stored[v].sections["whole"]]
         shown = having[-1:] if "last" in options else having
-        text = _defaults(runs(shown, lambda v, name=name: _said(entries[v][name])))  # type: ignore[misc]
+        text = _defaults(runs(shown, lambda v, name=name: _texts_of(entries[v][name])))  # type: ignore[misc]
         word = f". {options.get('value', 'Default')}: " if text else "."
-        node.append((named(facts, name), paragraph(_said_span(span(having, known)), word, *text)))
+        node.append((named(facts, name), paragraph(_opening(span(having, known)), word, *text)))
     return [definitions(node, "fact-names")] if node else []
 
 
-def _said_span(text: str) -> str:
+def _opening(text: str) -> str:
     return "In all releases" if text == "all" else text[0].upper() + text[1:]
 
 
-def _wanted(facts: Facts, of: str) -> set[str] | None:
+def _selection(facts: Facts, of: str) -> set[str] | None:
     if of == "settings":
         return {setting.name for setting in facts.settings.values()}
     if of == "passed":
         newest = list(contracts(facts, "verl").values())[-1:]
         return {name for contract in newest for name in names(contract, "passed")} | (
-            _wanted(facts, "settings") or set()
+            _selection(facts, "settings") or set()
         )
     return None
 
 
-def _said(entry: Entry) -> tuple[str, ...]:
+def _texts_of(entry: Name | Places) -> tuple[str, ...]:
     """What a section says of a name: its default, or the text that stands there with each place that has it."""
     if entry and not {"default", "expr", "required", "by"} & set(entry):
         places: dict[str, list[str]] = {}
-        for place, text in sorted(entry.items()):
-            places.setdefault(str(text), []).append(place)
+        for place, text in sorted(cast(Places, entry).items()):
+            places.setdefault(text, []).append(place)
         return tuple(f"{text}  in {' and '.join(where)}" for text, where in places.items())
+    entry = cast(Name, entry)
     return (default(entry), "+") if entry.get("add") else (default(entry),)
 
 

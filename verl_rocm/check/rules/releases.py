@@ -50,7 +50,7 @@ def undecided(s: Situation) -> list[str]:
 def requirements(s: Situation) -> Iterator[Finding]:
     """What verl's own package asks of Ray, torch and vLLM; what only its extra ``vllm`` asks is a note."""
     contract = s.contract("verl")
-    for project, item in (contract.section("requires") if contract else {}).items():
+    for project, item in (contract.sections.get("requires", {}) if contract else {}).items():
         have = s.usable.get(project)
         for each in item if have else ():
             need = Requirement(f"{project}{each}")
