@@ -11,7 +11,9 @@ import urllib.request
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
+
+from pydantic import JsonValue
 
 SECONDS = 5
 NO_SOURCE = "context length without a source"
@@ -27,17 +29,35 @@ class Model:
     source: str
 
 
+class Source(TypedDict, total=False):
+    """Where numbers are from: a line of a file at a commit of a repository, or a note."""
+
+    repo: str
+    commit: str
+    file: str
+    line: int
+    note: str
+
+
+class Bundled(TypedDict):
+    """A file of ``facts/models``; ``context`` is the source of the context length, where there is one."""
+
+    name: str
+    config: dict[str, JsonValue]
+    source: Source
+    context: NotRequired[Source]
+
+
 @lru_cache(maxsize=1)
-def bundled(folder: Path = BUNDLED) -> dict[str, dict[str, Any]]:
+def bundled(folder: Path = BUNDLED) -> dict[str, Bundled]:
     """Bundled models by the last part of their hub name, lower case."""
-    names = {}
+    entries: dict[str, Bundled] = {}
     for file in sorted(folder.glob("*.json")):
-        entry = json.loads(file.read_text(encoding="utf-8"))
-        names[file.stem.lower()] = entry
-    return names
+        entries[file.stem.lower()] = json.loads(file.read_text(encoding="utf-8"))
+    return entries
 
 
-def lookup(name: str) -> dict[str, Any] | None:
+def lookup(name: str) -> Bundled | None:
     """The bundled model for a hub name or a path that ends in one (``~/models/Qwen/Qwen2.5-7B``)."""
     last = name.rstrip("/").rpartition("/")[2].lower()
     known = bundled()
@@ -57,7 +77,7 @@ def near(name: str) -> str | None:
     held = sorted((stem for stem in known if plain(stem) in plain(name)), key=len, reverse=True)
     spelled = difflib.get_close_matches(last, known, 1, 0.9)
     result = next(iter([*spelled, *held]), None)
-    return str(bundled()[result]["name"]) if result else None
+    return bundled()[result]["name"] if result else None
 
 
 def place(name: str, folder: Path) -> Model | None:

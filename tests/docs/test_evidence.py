@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TypedDict
 
 import pytest
 
+from guide.records.blocks import Accelerator, Level, Status
 from tests.docs.guide import Guide, include
+
+
+class Outcome(TypedDict, total=False):
+    """What a record says of a region, where it differs from a run that passed."""
+
+    status: Status
+    level: Level
+    reason: str
+    passed: dict[str, str]
 
 
 def badges(guide: Guide, page: str = "docs/page") -> list[str]:
@@ -36,7 +46,7 @@ def test_without_a_record_the_block_says_so(guide: Guide) -> None:
     ],
 )
 def test_a_result_has_its_own_word(
-    guide: Guide, accelerator: Any, result: dict[str, Any], badge: str, text: str
+    guide: Guide, accelerator: Accelerator, result: Outcome, badge: str, text: str
 ) -> None:
     guide.record(accelerator, **result)
     guide.build()

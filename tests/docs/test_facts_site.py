@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 from docutils import nodes
@@ -76,15 +76,23 @@ def test_no_block_and_no_leftover_markup(site: FactsGuide) -> None:
     assert "`" not in re.sub(r"<code.*?</code>", "", html.split("<body>", 1)[1], flags=re.S)
 
 
+class SearchIndex(TypedDict):
+    """The parts of Sphinx' search index that a search reads; one page of a word stands alone, several in a list."""
+
+    docnames: list[str]
+    terms: dict[str, int | list[int]]
+    titleterms: dict[str, int | list[int]]
+    indexentries: dict[str, list[list[int | str | bool]]]
+
+
 @pytest.fixture(scope="module")
-def index(site: FactsGuide) -> dict[str, Any]:
+def index(site: FactsGuide) -> SearchIndex:
     text = (site.root / "build" / "html" / "searchindex.js").read_text(encoding="utf-8")
-    made = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
-    assert isinstance(made, dict)
-    return made
+    index: SearchIndex = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    return index
 
 
-def pages_with(index: dict[str, Any], query: str) -> set[str]:
+def pages_with(index: SearchIndex, query: str) -> set[str]:
     """Pages that have every word of ``query``, as the site's JavaScript looks them up."""
     english = SearchEnglish({})
     found = set(index["docnames"])
@@ -100,14 +108,14 @@ def pages_with(index: dict[str, Any], query: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("name", "text"), ERRORS)
-def test_the_index_has_every_error_text(index: dict[str, Any], name: str, text: str) -> None:
+def test_the_index_has_every_error_text(index: SearchIndex, name: str, text: str) -> None:
     assert f"docs/{TROUBLE}" in pages_with(index, text)
     entries = index["indexentries"][text.replace(";", ",").lower()]
     number = index["docnames"].index(f"docs/{TROUBLE}")
     assert [number, name, True] in entries
 
 
-def test_the_index_does_not_have_what_no_entry_says(index: dict[str, Any]) -> None:
+def test_the_index_does_not_have_what_no_entry_says(index: SearchIndex) -> None:
     assert ERRORS
     assert pages_with(index, ERRORS[0][1] + " snark") == set()
 

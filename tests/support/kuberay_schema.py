@@ -10,46 +10,73 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 import yaml
+from pydantic import JsonValue
 
 MANIFEST = Path(__file__).parents[2] / "snippets" / "how_to" / "several_nodes_kuberay.yaml"
+KEPT: tuple[Literal["type", "required", "enum", "minimum", "maximum"], ...] = (
+    "type",
+    "required",
+    "enum",
+    "minimum",
+    "maximum",
+)
 SCHEMA = Path(__file__).with_name("kuberay_rayjob.json")
 
 
-def pruned(schema: dict[str, Any], given: Any) -> dict[str, Any]:
-    """``schema`` with only what judges ``given``: sub-schemas where it goes down, names and types beside them."""
+Schema = TypedDict(
+    "Schema",
+    {
+        "type": "str | list[str]",
+        "required": list[str],
+        "enum": list[JsonValue],
+        "minimum": float,
+        "maximum": float,
+        "properties": "dict[str, Schema]",
+        "additionalProperties": "Schema | bool",
+        "items": "Schema",
+        "x-kubernetes-int-or-string": bool,
+        "x-kubernetes-preserve-unknown-fields": bool,
+    },
+    total=False,
+)
+
+
+def pruned(schema: Schema, value: JsonValue) -> Schema:
+    """``schema`` with only what judges ``value``: sub-schemas where it goes down, names and types beside them."""
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
-    made: dict[str, Any] = {
-        key: schema[key] for key in ("type", "required", "enum", "minimum", "maximum") if key in schema
-    }
+    result: Schema = {}
+    for key in KEPT:
+        if key in schema:
+            result[key] = schema[key]
     if "properties" in schema:
-        into = given if isinstance(given, dict) else {}
-        made["properties"] = {
+        into = value if isinstance(value, dict) else {}
+        result["properties"] = {
             name: pruned(inner, into[name]) if name in into else {} for name, inner in schema["properties"].items()
         }
-        made["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
-    if isinstance(schema.get("additionalProperties"), dict):
-        made["additionalProperties"] = pruned(schema["additionalProperties"], None)
+        result["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
+    if isinstance(others := schema.get("additionalProperties"), dict):
+        result["additionalProperties"] = pruned(others, None)
     if "items" in schema:
-        together: dict[str, Any] = {}
-        for item in given or []:
+        together: dict[str, JsonValue] = {}
+        for item in value if isinstance(value, list) else []:
             together |= item if isinstance(item, dict) else {}
-        made["items"] = pruned(schema["items"], together)
-    return made
+        result["items"] = pruned(schema["items"], together)
+    return result
 
 
 def main() -> None:
     """Command line."""
     source, release = sys.argv[1:]
     definition = yaml.safe_load(Path(source).read_text())
-    (version,) = (made for made in definition["spec"]["versions"] if made["name"] == "v1")
+    (version,) = (item for item in definition["spec"]["versions"] if item["name"] == "v1")
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    given = yaml.safe_load(MANIFEST.read_text())["spec"]
-    made = {"release": release, "spec": pruned(spec, given)}
-    SCHEMA.write_text(json.dumps(made, separators=(",", ":"), sort_keys=True) + "\n")
+    manifest = yaml.safe_load(MANIFEST.read_text())["spec"]
+    content = {"release": release, "spec": pruned(spec, manifest)}
+    SCHEMA.write_text(json.dumps(content, separators=(",", ":"), sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

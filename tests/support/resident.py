@@ -2,9 +2,8 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
-OPTIONS: dict[str, Any] = {"max_model_len": 1024, "enforce_eager": True, "seed": 0, "dtype": "float32"}
+OPTIONS: dict[str, int | str] = {"max_model_len": 1024, "enforce_eager": True, "seed": 0, "dtype": "float32"}
 
 
 class Resident:

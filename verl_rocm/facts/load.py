@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,7 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 GOALS: tuple[str, ...] = get_args(Goal)
 
 
-def _read(path: Path, shown: str) -> dict[str, Any]:
+def _read(path: Path, shown: str) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -49,11 +49,11 @@ def _says(error: ValidationError) -> str:
 
 def _entries(path: Path, shown: str, table: str, model: type[M], name: str) -> list[M]:
     data = _read(path, shown)
-    extra = sorted(set(data) - {table})
-    if extra or not isinstance(data.get(table, []), list):
+    extra, items = sorted(set(data) - {table}), data.get(table, [])
+    if extra or not isinstance(items, list):
         raise FactsError(f"{shown}: unknown table {', '.join(extra) or table}; this file holds only [[{table}]]")
     out = []
-    for position, item in enumerate(data.get(table, []), start=1):
+    for position, item in enumerate(items, start=1):
         entry = item.get(name) if isinstance(item.get(name), str) else f"number {position}"
         try:
             out.append(model.model_validate(item))

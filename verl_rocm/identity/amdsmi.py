@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from enum import IntEnum
-from typing import Any
+from typing import TypedDict
 
 import compiled_libraries
 from compiled_libraries import VARIABLE
@@ -47,11 +47,39 @@ class AmdSmiLinkType(IntEnum):
     AMDSMI_LINK_TYPE_XGMI = 2
 
 
-def _identity() -> dict[str, Any]:
+class Identity(TypedDict):
+    """The part of ``verl_rocm.worker.wire.Identity`` that is answered; this folder imports nothing of the package."""
+
+    name: str
+    arch: str
+    memory_gib: int
+    pci: str
+    compute_units: int
+    count: int
+
+
+class AsicInfo(TypedDict):
+    """The fields of the real answer that vLLM and Ray read."""
+
+    market_name: str
+    vendor_id: int
+    device_id: str
+    target_graphics_version: str
+    num_compute_units: int
+
+
+class LinkType(TypedDict):
+    """The real answer."""
+
+    hops: int
+    type: AmdSmiLinkType
+
+
+def _identity() -> Identity:
     text = os.environ.get(VARIABLE)
     if not text:
         raise AmdSmiException("no dry run: this amdsmi answers only with the identity of a named GPU")
-    identity: dict[str, Any] = json.loads(text)
+    identity: Identity = json.loads(text)
     return identity
 
 
@@ -69,7 +97,7 @@ def amdsmi_get_processor_handles() -> list[int]:
     return list(range(_identity()["count"]))
 
 
-def amdsmi_get_gpu_asic_info(_handle: int) -> dict[str, Any]:
+def amdsmi_get_gpu_asic_info(_handle: int) -> AsicInfo:
     """Name, device id and arch."""
     gpu = _identity()
     return {
@@ -96,7 +124,7 @@ def amdsmi_get_gpu_device_uuid(handle: int) -> str:
     return f"dry-run-{handle}"
 
 
-def amdsmi_topo_get_link_type(_one: int, _other: int) -> dict[str, Any]:
+def amdsmi_topo_get_link_type(_one: int, _other: int) -> LinkType:
     """GPUs of a node of this guide are linked directly."""
     return {"hops": 1, "type": AmdSmiLinkType.AMDSMI_LINK_TYPE_XGMI}
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
+
+from pydantic import JsonValue
 
 from . import resolve
 from .serve import Served
@@ -47,7 +49,7 @@ HIDDEN = {
 }
 
 
-def _key(argument: str, engine_kwargs: dict[str, Any]) -> str:
+def _key(argument: str, engine_kwargs: Collection[str]) -> str:
     if argument in engine_kwargs:
         return f"{KWARGS}.{argument}"
     return KEYS.get(argument) or (f"{ROLLOUT}.{argument}" if argument in SAME else "")
@@ -116,7 +118,7 @@ def _of_graphs(served: Served, config: Any, overrides: Mapping[str, str]) -> Ite
         )
 
 
-def requested_graphs(served: Served) -> dict[str, Any]:
+def requested_graphs(served: Served) -> dict[str, JsonValue]:
     """What verl wrote into vLLM's ``compilation_config``."""
-    requested: dict[str, Any] = json.loads(served.handed.arguments["compilation_config"])
+    requested: dict[str, JsonValue] = json.loads(served.handed.arguments["compilation_config"])
     return requested

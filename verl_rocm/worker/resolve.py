@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic import JsonValue
+
 from . import placeholders
 from .wire import Attention, Graphs, Model, Precision, Runner
 
@@ -45,7 +47,7 @@ PLACES: dict[str, tuple[str, ...]] = {
 OWN_ATTENTION = ("deepseek_v4",)
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> JsonValue:
     """A value as JSON has it: enums by name, dtypes without ``torch.``."""
     if value is None or isinstance(value, bool | int | float | str):
         return getattr(value, "name", value)
@@ -57,6 +59,11 @@ def plain(value: Any) -> Any:
     return name if isinstance(name, str) else str(value).removeprefix("torch.")
 
 
+def text(value: Any) -> str:
+    """An enum or a dtype by its name."""
+    return str(plain(value))
+
+
 def _at(config: Any, place: str) -> tuple[bool, Any]:
     for name in place.split("."):
         if config is None or not hasattr(config, name):
@@ -65,7 +72,7 @@ def _at(config: Any, place: str) -> tuple[bool, Any]:
     return True, config
 
 
-def resolved(config: Any) -> dict[str, Any]:
+def resolved(config: Any) -> dict[str, JsonValue]:
     """Resolved value of each argument that this release has."""
     values = {}
     for argument, places in PLACES.items():
@@ -77,12 +84,12 @@ def resolved(config: Any) -> dict[str, Any]:
     return values
 
 
-def graphs(config: Any, requested: dict[str, Any]) -> Graphs:
+def graphs(config: Any, requested: dict[str, JsonValue]) -> Graphs:
     """How vLLM will compile and capture; ``requested`` is what verl wrote into its ``compilation_config``."""
     compilation = config.compilation_config
     sizes = sorted(compilation.cudagraph_capture_sizes or [])
     return Graphs(
-        mode=plain(compilation.cudagraph_mode),
+        mode=text(compilation.cudagraph_mode),
         sizes=tuple(sizes),
         max=max([0, *sizes]),
         compilation=plain(compilation.mode),
@@ -129,14 +136,14 @@ def _select(config: Any) -> tuple[str, int, str]:
 
     _cached_get_attn_backend.cache_clear()
     model, cache = config.model_config, config.cache_config
-    text = model.hf_text_config
+    hf_text = model.hf_text_config
     properties: dict[str, Any] = {
         "head_size": model.get_head_size(),
         "dtype": model.dtype,
         "kv_cache_dtype": cache.cache_dtype,
         "block_size": cache.block_size if getattr(cache, "user_specified_block_size", False) else None,
         "use_mla": model.use_mla,
-        "use_sparse": model.use_mla and hasattr(text, "index_topk"),
+        "use_sparse": model.use_mla and hasattr(hf_text, "index_topk"),
         "has_sink": model.hf_config.model_type == "gpt_oss",
         "num_heads": model.get_num_attention_heads(config.parallel_config),
         "has_sliding_window": bool(model.get_sliding_window()),
@@ -148,7 +155,7 @@ def _select(config: Any) -> tuple[str, int, str]:
         preferred = getattr(backend, "get_preferred_block_size", None)
         block = properties["block_size"] or (preferred(default) if preferred else cache.block_size)
         try:
-            support = plain(backend.get_builder_cls().get_cudagraph_support(config, None))
+            support = text(backend.get_builder_cls().get_cudagraph_support(config, None))
         except Exception:  # a builder that wants a KV cache spec says nothing here
             support = "unknown"
     return _name(backend), int(block or default), support
@@ -177,8 +184,8 @@ def attention(config: Any, switch: str | None) -> tuple[Attention, ...]:
             try:
                 backend, block, support = _select(config)
             except Exception as error:
-                text = " ".join(str(error).split())[:300]
-                choices.append(Attention(aiter=installed, switch=value, error=text))
+                message = " ".join(str(error).split())[:300]
+                choices.append(Attention(aiter=installed, switch=value, error=message))
             else:
                 choices.append(
                     Attention(aiter=installed, switch=value, backend=backend, block_size=block, graphs=support)
@@ -202,7 +209,7 @@ def precision() -> Precision:
     from vllm.platforms import current_platform
 
     return Precision(
-        fp8=plain(current_platform.fp8_dtype()),
+        fp8=text(current_platform.fp8_dtype()),
         supports_fp8=current_platform.supports_fp8(),
         capability=str(current_platform.get_device_capability()),
     )

@@ -6,14 +6,16 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from blocks.state import Shown, State, current
 from guide.evidence import is_fresh
+from guide.records.blocks import Level, Status
 from guide.regions import SUFFIXES, Region, snippet_files
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def commit(project: Path) -> str:
         return "no commit"
 
 
-def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
+def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, object], str]]:
     """One page for each whole snippet, so that "whole file" works offline and at the built commit."""
     state = current(app.env)
     built = commit(state.project)
@@ -42,34 +44,56 @@ def source_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         yield name, {"title": name, "body": body, "parents": [], "meta": {}}, "page.html"
 
 
-def _evidence(state: State, region: Region) -> dict[str, Any]:
-    entries: dict[str, Any] = {}
-    for record in state.records:
-        result = record.regions.get(region.id)
-        if result is not None:
-            entries[record.machine_class] = {
-                "status": result.status,
-                "level": result.level,
-                "fresh": is_fresh(result, region),
-                "date": record.runs[result.run].ended.isoformat(),
-                "reason": result.reason,
-            }
-    return entries
+class Evidence(BaseModel):
+    """What one record says of a block; ``fresh``: the block is still what ran."""
+
+    status: Status
+    level: Level
+    fresh: bool
+    date: str
+    reason: str | None
+
+
+class Block(BaseModel):
+    """A shown block; ``evidence`` by machine class."""
+
+    page: str
+    file: str
+    region: str
+    language: str
+    sha256: str
+    file_sha256: str
+    evidence: dict[str, Evidence]
+
+
+def _evidence(state: State, region: Region) -> dict[str, Evidence]:
+    return {
+        record.machine_class: Evidence(
+            status=result.status,
+            level=result.level,
+            fresh=is_fresh(result, region),
+            date=record.runs[result.run].ended.isoformat(),
+            reason=result.reason,
+        )
+        for record in state.records
+        if (result := record.regions.get(region.id)) is not None
+    }
 
 
 def write(state: State, shown: list[Shown], outdir: Path) -> None:
     """Write ``snippets.json``: every shown block with page, file, region, language, hashes and evidence."""
-    rows = [
-        {
-            "page": item.docname,
-            "file": f"snippets/{region.file}",
-            "region": region.name,
-            "language": item.language,
-            "sha256": region.sha256,
-            "file_sha256": region.file_sha256,
-            "evidence": _evidence(state, region),
-        }
+    blocks = [
+        Block(
+            page=item.docname,
+            file=f"snippets/{region.file}",
+            region=region.name,
+            language=item.language,
+            sha256=region.sha256,
+            file_sha256=region.file_sha256,
+            evidence=_evidence(state, region),
+        )
         for item in shown
         if (region := state.regions.get(item.region)) is not None
     ]
-    (outdir / "snippets.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    content = json.dumps([block.model_dump() for block in blocks], indent=1, ensure_ascii=False)
+    (outdir / "snippets.json").write_text(content + "\n", encoding="utf-8")

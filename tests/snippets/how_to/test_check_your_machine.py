@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from pydantic import BaseModel
+
+from verl_rocm.check.machine import Machine
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "snippets" / "how_to" / "check_your_machine.sh"
 SHOWN = ROOT / "snippets" / "how_to" / "check_your_machine_output.txt"
-MACHINE = ROOT / "tests" / "verl_rocm" / "check" / "machines" / "made_page.json"
+DESCRIPTION = ROOT / "tests" / "verl_rocm" / "check" / "machines" / "made_page.json"
 WHAT_IF = "as if with vLLM 0.24.0, verl 0.9.1, ROCm 7.2.0, MI300X"
+
+
+class Identified(BaseModel):
+    """A finding; only its id is looked at."""
+
+    id: str
+
+
+class Described(BaseModel):
+    """The description that ``verl-rocm check --json`` writes."""
+
+    machine: Machine
+    findings: list[Identified]
 
 
 @dataclass
@@ -26,7 +40,7 @@ class Ran:
 
     code: int
     reports: list[str]
-    written: dict[str, Any]
+    written: Described
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +56,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     done = subprocess.run(["bash", str(SCRIPT)], capture_output=True, text=True, cwd=folder, env=environ, timeout=120)
     assert done.stderr == ""
     reports = [part for part in re.split(r" +GPUs +", done.stdout) if part]
-    return Ran(done.returncode, reports, json.loads((folder / "machine.json").read_text()))
+    return Ran(done.returncode, reports, Described.model_validate_json((folder / "machine.json").read_text()))
 
 
 @pytest.mark.block("how_to/check_your_machine.sh", "check")
@@ -72,13 +86,13 @@ def test_the_named_versions_count(ran: Ran) -> None:
 @pytest.mark.block("how_to/check_your_machine.sh", "describe")
 def test_the_description_gives_the_same_report(ran: Ran) -> None:
     assert ran.reports[2] == ran.reports[0]
-    assert ran.written["machine"]["environment"]["VLLM_GPU_LANG"] == "HIP"
-    assert "vllm-gpu-lang-does-nothing" in [finding["id"] for finding in ran.written["findings"]]
+    assert ran.written.machine.environment["VLLM_GPU_LANG"] == "HIP"
+    assert "vllm-gpu-lang-does-nothing" in [finding.id for finding in ran.written.findings]
 
 
 @pytest.mark.block("how_to/check_your_machine_output.txt", "output", evidence="checked")
 def test_the_output_of_the_page_is_what_the_program_prints() -> None:
-    command = [sys.executable, "-m", "verl_rocm", "check", "--machine", str(MACHINE)]
+    command = [sys.executable, "-m", "verl_rocm", "check", "--machine", str(DESCRIPTION)]
     environ = os.environ | {"COLUMNS": "100", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environ, timeout=60)
     assert (done.returncode, done.stderr) == (1, "")

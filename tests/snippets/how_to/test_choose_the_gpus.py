@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -66,7 +65,7 @@ def test_the_script_says_what_was_recorded(case: VisibilityCase) -> None:
 
 @pytest.mark.block("how_to/choose_the_gpus.py", "worker", "server", evidence="dry run")
 def test_too_few_or_no_gpus_are_a_problem() -> None:
-    worker: dict[str, Any] = {"problem": None, "gpus": 0, "ray": {}, "verl": {}, "gpu": ["0"]}
+    worker: dict[str, object] = {"problem": None, "gpus": 0, "ray": {}, "verl": {}, "gpu": ["0"]}
     server = worker | {"gpus": 3, "vllm": {}}
     seen = {"shell": {}, "gpus": 1, "workers": [worker], "server": server, "problem": None}
     assert choose_the_gpus.problems(seen) == ["worker 0: sees no GPU", "vLLM: sees 3 GPUs, its replica has 1"]

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 from vllm import EngineArgs, SamplingParams
@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from vllm import LLM
 
 LAUNCH = Path(page.__file__).with_suffix(".sh")
+
+
+class Instead(TypedDict, total=False):
+    """Arguments of the page's ``construct`` that a machine needs otherwise."""
+
+    enable_sleep_mode: bool
+    dtype: str
+
+
 # On CPU: vLLM refuses sleep mode there, and float32 lets only the order of the sum differ between one rank and two.
-INSTEAD: dict[str, dict[str, Any]] = {"cpu": {"enable_sleep_mode": False, "dtype": "float32"}}
+INSTEAD: dict[str, Instead] = {"cpu": {"enable_sleep_mode": False, "dtype": "float32"}}
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ FOLDER = Path(__file__).parents[3] / "snippets" / "how_to"
 NAME = "ray_kwargs.ray_init.runtime_env.env_vars"
 
 
-def merged(overrides: list[str]) -> dict[str, Any]:
+def merged(overrides: list[str]) -> dict[str, str]:
     """The variables that verl hands to Ray: its own, and those of the overrides, as ``run_ppo`` merges them."""
     pytest.importorskip("verl")
     import hydra
@@ -25,8 +24,8 @@ def merged(overrides: list[str]) -> dict[str, Any]:
     with hydra.initialize_config_module("verl.trainer.config", version_base=None):
         config = hydra.compose("ppo_trainer", overrides=overrides)
     both = OmegaConf.merge(get_ppo_ray_runtime_env(config), config.ray_kwargs.ray_init.get("runtime_env", {}))
-    found: dict[str, Any] = OmegaConf.to_container(both)["env_vars"]
-    return found
+    variables: dict[str, str] = OmegaConf.to_container(both)["env_vars"]
+    return variables
 
 
 @pytest.fixture

@@ -112,9 +112,9 @@ def test_the_commands_of_the_page_are_accepted(region: str, monkeypatch: pytest.
     from verl_rocm.cli import main
     from verl_rocm.sleepcheck import command as sleep_check
 
-    seen: list[tuple[dict[str, Any], bool]] = []
+    seen: list[tuple[dict[str, object], bool]] = []
 
-    def run(options: dict[str, Any], weight_sync: bool, level: int, bucket_mb: int) -> int:
+    def run(options: dict[str, object], weight_sync: bool, level: int, bucket_mb: int) -> int:
         seen.append((options, weight_sync))
         return 0
 

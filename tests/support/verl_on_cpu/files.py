@@ -10,12 +10,18 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from verl.checkpoint_engine.base import CheckpointEngine, CheckpointEngineRegistry
 
 LIMIT = 120.0  # seconds that an engine waits for the actor
+
+
+class Ranks(TypedDict):
+    """The ranks of one side, as verl hands them to ``init_process_group``."""
+
+    rank: list[int]
 
 
 @CheckpointEngineRegistry.register("files")
@@ -26,11 +32,11 @@ class FileCheckpointEngine(CheckpointEngine):
         self.folder = Path(os.environ["VERL_ON_CPU_LOG"]).parent
         self.is_master = is_master
 
-    def prepare(self) -> dict[str, Any]:
+    def prepare(self) -> dict[str, object]:
         return {}
 
     @classmethod
-    def build_topology(cls, actors: int, engines: int, metadata: list[dict[str, Any]]) -> tuple[Any, Any]:
+    def build_topology(cls, actors: int, engines: int, metadata: list[dict[str, object]]) -> tuple[Ranks, Ranks]:
         return {"rank": list(range(actors))}, {"rank": list(range(actors, actors + engines))}
 
     def init_process_group(self, rank: int) -> None:
@@ -44,10 +50,10 @@ class FileCheckpointEngine(CheckpointEngine):
         return self.folder / f"weights-{global_steps}.pt"
 
     async def send_weights(self, weights: Iterator[tuple[str, torch.Tensor]], global_steps: int | None = None) -> None:
-        made = {name: weight.detach().clone() for name, weight in weights}  # every rank takes part in gathering
+        copies = {name: weight.detach().clone() for name, weight in weights}  # every rank takes part in gathering
         if self.rank == 0:
             part = self.file(global_steps).with_suffix(".part")
-            torch.save(made, part)
+            torch.save(copies, part)
             part.replace(self.file(global_steps))
 
     async def receive_weights(self, global_steps: int | None = None) -> AsyncIterator[tuple[str, torch.Tensor]]:

@@ -161,4 +161,4 @@ def test_it_runs_alone_without_programs_of_rocm_and_imports_no_engine(tmp_path: 
         done = subprocess.run(arguments, capture_output=True, text=True, env=environ, cwd=tmp_path, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
         assert json.loads(done.stdout)["machine"]["format"] == 1
-    assert read("mi300x_clean")["expected"]["findings"] == []
+    assert read("mi300x_clean").expected.findings == []

@@ -62,8 +62,8 @@ def reported(issue: Issue, versions: dict[str, str], **changes: Any) -> bool:
         k: v for k, v in versions.items() if k != "rocm"
     }  # old ones, so that no other fix is in force
     rocm = versions.get("rocm", "7.0.0")
-    described: dict[str, Any] = {"gpus": gpus, "packages": packages, "rocm": rocm} | changes
-    s = situation(**described)
+    described: dict[str, object] = {"gpus": gpus, "packages": packages, "rocm": rocm} | changes
+    s = situation(described)
     return issue.id in findings(s)
 
 
@@ -98,8 +98,8 @@ def test_each_issue_of_every_job_is_found_where_it_holds_and_nowhere_else(name: 
         ({"rocm": None, "torch": None}, False),
     ],
 )
-def test_a_fix_in_force_silences_its_issue(changes: dict[str, Any], reports: bool) -> None:
-    ids = findings(situation(**changes))
+def test_a_fix_in_force_silences_its_issue(changes: dict[str, object], reports: bool) -> None:
+    ids = findings(situation(changes))
     assert ("ipc-memory-leak-rocm-7-2" in ids) is reports
 
 
@@ -144,5 +144,5 @@ def test_issues_without_an_end_are_not_reported_by_version() -> None:
     [({"rocm": "7.2.0"}, "MI300X", True), ({"rocm": "7.2.0"}, None, False), ({}, "MI300X", False)],
 )
 def test_what_if(assumed: dict[str, str], gpu: str | None, reports: bool) -> None:
-    ids = findings(situation("no_amd", assumed=assumed, gpu=gpu))
+    ids = findings(situation(name="no_amd", assumed=assumed, gpu=gpu))
     assert ("graph-replay-wrong-results-rocm-7-2" in ids) is reports

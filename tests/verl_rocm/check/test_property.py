@@ -66,7 +66,7 @@ def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> dict[str, Any]:
+def mutated(draw: st.DrawFn) -> dict[str, object]:
     """A description with some values replaced, mostly by some of the same kind, and variables added."""
     machine = described(draw(st.sampled_from(NAMES)))
     for _ in range(draw(st.integers(1, 4))):
@@ -76,12 +76,12 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
             where = where[key]
         other = draw(st.integers(0, 9)) == 9
         where[path[-1]] = draw(OTHERS if other else like(where[path[-1]]))
-    if isinstance(machine.get("environment"), dict):
-        machine["environment"] |= draw(st.dictionaries(st.sampled_from(VARIABLES), TEXTS, max_size=3))
+    if isinstance(environment := machine.get("environment"), dict):
+        environment |= draw(st.dictionaries(st.sampled_from(VARIABLES), TEXTS, max_size=3))
     return machine
 
 
-def accepted(machine: dict[str, Any]) -> bool:
+def accepted(machine: dict[str, object]) -> bool:
     try:
         Machine.model_validate(machine)
     except ValidationError:
@@ -91,7 +91,7 @@ def accepted(machine: dict[str, Any]) -> bool:
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(machine=mutated(), as_json=st.booleans())
-def test_no_description_ends_in_a_traceback(tmp_path: Path, machine: dict[str, Any], as_json: bool) -> None:
+def test_no_description_ends_in_a_traceback(tmp_path: Path, machine: dict[str, object], as_json: bool) -> None:
     file = tmp_path / "machine.json"
     file.write_text(json.dumps(machine))
     out, err = io.StringIO(), io.StringIO()

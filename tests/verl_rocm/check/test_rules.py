@@ -1,7 +1,5 @@
 """Each rule: a change that makes it fire, and the nearest one where it stays silent."""
 
-from typing import Any
-
 import pytest
 
 from tests.verl_rocm.check.made import GONE, situation
@@ -10,7 +8,7 @@ from verl_rocm.check.situation import Situation
 from verl_rocm.finding import Finding
 
 EXPANDABLE = "expandable_segments:True"
-OLD = {"packages": {"vllm": "0.24.0", "verl": "0.9.1"}}
+OLD: dict[str, object] = {"packages": {"vllm": "0.24.0", "verl": "0.9.1"}}
 ALLOCATOR = (
     "custom-all-reduce-expandable-segments",
     "sleep-pool-expandable-segments-assert",
@@ -29,7 +27,7 @@ def known(*ids: str) -> Rule:
 
 
 # rule, changes to the clean machine, ids that the rule reports
-CASES: list[tuple[Rule, dict[str, Any], list[str]]] = [
+CASES: list[tuple[Rule, dict[str, object], list[str]]] = [
     (hardware.devices, {"nodes": {}}, ["docker-device"]),
     (hardware.devices, {"nodes": {"/dev/kfd": {"opens": True}}}, ["docker-device"]),
     (hardware.devices, {"gpus": [], "hidden_gpus": 2}, ["docker-device"]),
@@ -248,8 +246,8 @@ CASES: list[tuple[Rule, dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("rule", "changes", "ids"), CASES, ids=lambda value: getattr(value, "__name__", ""))
-def test_rule(rule: Rule, changes: dict[str, Any], ids: list[str]) -> None:
-    assert [finding.id for finding in rule(situation(**changes))] == ids
+def test_rule(rule: Rule, changes: dict[str, object], ids: list[str]) -> None:
+    assert [finding.id for finding in rule(situation(changes))] == ids
 
 
 def test_every_rule_has_a_case_of_each_kind() -> None:

@@ -73,7 +73,7 @@ SAMPLE = Resolution(
 
 def resolution(**changes: Any) -> Resolution:
     """The sample with ``changes``; a dictionary changes some fields of a part."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
     for name, value in changes.items():
         before = getattr(SAMPLE, name)
         if isinstance(value, dict) and isinstance(before, dict):

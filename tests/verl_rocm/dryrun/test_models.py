@@ -1,10 +1,12 @@
 """Bundled model configs: found by the names that people write, and true to the size in the model's name."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
+from pydantic import JsonValue
 
 from verl_rocm import models
 
@@ -12,7 +14,7 @@ ENTRIES = models.bundled()
 
 
 @pytest.mark.parametrize(
-    ("written", "found"),
+    ("written", "name"),
     [
         ("Qwen/Qwen2.5-7B-Instruct", "Qwen/Qwen2.5-7B-Instruct"),
         ("/data/models/Qwen2.5-7B-Instruct/", "Qwen/Qwen2.5-7B-Instruct"),
@@ -20,9 +22,9 @@ ENTRIES = models.bundled()
         ("Qwen/Qwen3-30B-A3B-mcore", "Qwen/Qwen3-30B-A3B"),
     ],
 )
-def test_names_as_people_write_them(written: str, found: str) -> None:
+def test_names_as_people_write_them(written: str, name: str) -> None:
     entry = models.lookup(written)
-    assert entry is not None and entry["name"] == found
+    assert entry is not None and entry["name"] == name
 
 
 def test_an_unknown_name_is_not_guessed() -> None:
@@ -38,45 +40,44 @@ def test_place_writes_a_config_that_can_be_loaded(tmp_path: Path) -> None:
     assert again is not None and again.source == "directory"
 
 
-def hybrid_parameters(text: dict[str, Any]) -> float:
+def hybrid_parameters(text: SimpleNamespace) -> float:
     """The same for Nemotron-H, whose layers are Mamba (M), experts with two matrices (E) or attention (*)."""
-    size, pattern = text["hidden_size"], text["hybrid_override_pattern"]
-    inner = text["mamba_num_heads"] * text["mamba_head_dim"]
-    mamba = size * (3 * inner + 2 * text["n_groups"] * text["ssm_state_size"] + text["mamba_num_heads"])
-    experts = text["n_routed_experts"] * text["moe_intermediate_size"] + text["moe_shared_expert_intermediate_size"]
-    attention = size * text["head_dim"] * 2 * (text["num_attention_heads"] + text["num_key_value_heads"])
+    size, pattern = text.hidden_size, text.hybrid_override_pattern
+    inner = text.mamba_num_heads * text.mamba_head_dim
+    mamba = size * (3 * inner + 2 * text.n_groups * text.ssm_state_size + text.mamba_num_heads)
+    experts = text.n_routed_experts * text.moe_intermediate_size + text.moe_shared_expert_intermediate_size
+    attention = size * text.head_dim * 2 * (text.num_attention_heads + text.num_key_value_heads)
     layers = pattern.count("M") * mamba + pattern.count("E") * 2 * size * experts + pattern.count("*") * attention
-    return float(layers + 2 * text["vocab_size"] * size) / 1e9
+    return float(layers + 2 * text.vocab_size * size) / 1e9
 
 
-def parameters(config: dict[str, Any]) -> float:
+def parameters(config: Mapping[str, JsonValue]) -> float:
     """Parameters of the language model in billions, from the config's numbers alone."""
-    text = config.get("text_config", config)
-    if "hybrid_override_pattern" in text:
+    inner = config.get("text_config", config)
+    assert isinstance(inner, Mapping)
+    text = SimpleNamespace(**inner)
+    if hasattr(text, "hybrid_override_pattern"):
         return hybrid_parameters(text)
-    size, layers = text["hidden_size"], text["num_hidden_layers"]
-    heads, kv = text["num_attention_heads"], text["num_key_value_heads"]
-    if "kv_lora_rank" in text:
+    size, layers = text.hidden_size, text.num_hidden_layers
+    heads, kv = text.num_attention_heads, text.num_key_value_heads
+    if hasattr(text, "kv_lora_rank"):
         rope, nope, value, low = (
-            text["qk_rope_head_dim"],
-            text["qk_nope_head_dim"],
-            text["v_head_dim"],
-            text["kv_lora_rank"],
+            text.qk_rope_head_dim,
+            text.qk_nope_head_dim,
+            text.v_head_dim,
+            text.kv_lora_rank,
         )
-        query = (
-            text["q_lora_rank"] * (size + heads * (rope + nope))
-            if text["q_lora_rank"]
-            else size * heads * (rope + nope)
-        )
+        query = text.q_lora_rank * (size + heads * (rope + nope)) if text.q_lora_rank else size * heads * (rope + nope)
         attention = query + size * (low + rope) + low * heads * (nope + value) + heads * value * size
     else:
-        head = text.get("head_dim") or size // heads
+        head = getattr(text, "head_dim", None) or size // heads
         attention = size * head * (2 * heads + 2 * kv)
-    experts = text.get("num_experts") or text.get("n_routed_experts") or text.get("num_local_experts")
-    dense = 3 * size * text.get("intermediate_size", 0)
-    moe = 3 * size * text.get("moe_intermediate_size", text.get("intermediate_size", 0)) * (experts or 0)
-    first = text.get("first_k_dense_replace", 0) if experts else layers
-    embeddings = text["vocab_size"] * size * (1 if text.get("tie_word_embeddings") else 2)
+    names = ("num_experts", "n_routed_experts", "num_local_experts")
+    experts = next((count for name in names if (count := getattr(text, name, None))), None)
+    dense = 3 * size * getattr(text, "intermediate_size", 0)
+    moe = 3 * size * getattr(text, "moe_intermediate_size", getattr(text, "intermediate_size", 0)) * (experts or 0)
+    first = getattr(text, "first_k_dense_replace", 0) if experts else layers
+    embeddings = text.vocab_size * size * (1 if getattr(text, "tie_word_embeddings", None) else 2)
     return float(layers * attention + first * dense + (layers - first) * moe + embeddings) / 1e9
 
 
@@ -108,7 +109,7 @@ def test_a_length_without_a_source_is_marked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "found"),
+    ("written", "name"),
     [
         ("/hdfs/multiturn-sft-qwen-2.5-7b-instruct/global_step_372", "Qwen/Qwen2.5-7B-Instruct"),
         ("me/qwen3-8b-sft", "Qwen/Qwen3-8B"),
@@ -117,8 +118,8 @@ def test_a_length_without_a_source_is_marked(tmp_path: Path) -> None:
         ("bert-base", None),
     ],
 )
-def test_the_model_that_a_name_speaks_of(written: str, found: str | None) -> None:
-    assert models.near(written) == found
+def test_the_model_that_a_name_speaks_of(written: str, name: str | None) -> None:
+    assert models.near(written) == name
 
 
 def test_every_entry_says_where_its_numbers_are_from() -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import pytest
 
@@ -16,7 +16,18 @@ from guide.doctest import processes
 from tests.support import hostsleep
 
 ROOT = Path(__file__).parents[4]
-Control = dict[str, Any]
+
+
+class Control(TypedDict):
+    """A line of ``tests.support.hostsleep.controls``; sizes in bytes."""
+
+    control: str
+    kinds: list[str]
+    cycles: int
+    expected: int
+    freed: int
+    report: str
+
 
 pytestmark = pytest.mark.accelerator("cpu")
 
@@ -45,8 +56,8 @@ def controls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Control]:
     command = [sys.executable, "-m", "tests.support.hostsleep.controls", str(model)]
     done = processes.run(command, timeout=500, env=env, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-4000:]
-    made = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"control"')]
-    return {control["control"]: control for control in made}
+    shown: list[Control] = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"control"')]
+    return {control["control"]: control for control in shown}
 
 
 @pytest.mark.parametrize("name", ["level 1, late counter", "level 2"])
