@@ -9,7 +9,8 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.directives.code import LiteralInclude
 
-from blocks.state import Findings, Shown, current
+from blocks.domain import BlockDomain, Shown, domain_of
+from blocks.state import current
 from guide.evidence import Statement, statements
 
 if TYPE_CHECKING:
@@ -28,14 +29,13 @@ class BlockInclude(LiteralInclude):
     option_spec: ClassVar[OptionSpec] = LiteralInclude.option_spec
 
     def run(self) -> list[nodes.Node]:
-        docname = self.env.docname
-        findings = Findings(self.env)
+        domain = domain_of(self.env)
         source, line = self.state_machine.get_source_and_line(self.lineno)
         where = (str(source), int(line or 0))
-        region = self._region(findings, where)
+        region = self._region(domain, where)
         banned = sorted(SELECTORS & set(self.options))
         if banned:
-            findings.add("lines", *where, f":{banned[0]}: drifts when the snippet changes; name a region instead")
+            domain.fault("lines", *where, f":{banned[0]}: drifts when the snippet changes; name a region instead")
         if region is None:
             # The node is marked, so that the page check does not report the same block twice.
             shown = super().run()
@@ -52,26 +52,27 @@ class BlockInclude(LiteralInclude):
             block.rawsource, block.children = text, []
             block += nodes.Text(text)
         result = statements(current(self.env).records, region)
-        findings.show(Shown(docname, region.id, str(self.options["language"]), tuple(map(str, result))))
+        entry = Shown(self.env.docname, region.id, str(self.options["language"]), tuple(map(str, result)))
+        domain.page.shown.append(entry)
         return [*shown, self._evidence(region, result)]
 
-    def _region(self, findings: Findings, where: tuple[str, int]) -> Region | None:
-        """The region that the options name; a finding and ``None`` where they name none."""
+    def _region(self, domain: BlockDomain, where: tuple[str, int]) -> Region | None:
+        """The region that the options name; a fault and ``None`` where they name none."""
         state = current(self.env)
         relative, absolute = self.env.relfn2path(self.arguments[0])
         path = Path(absolute)
         if not path.is_relative_to(state.snippets):
-            findings.add("no_snippet", *where, f"{relative} is not below snippets/, so no test runs it")
+            domain.fault("no_snippet", *where, f"{relative} is not below snippets/, so no test runs it")
             return None
         file = path.relative_to(state.snippets).as_posix()
         start, end = self.options.get("start-after", ""), self.options.get("end-before", "")
         name = start.removeprefix("# [start:").removesuffix("]")
         if (start, end) != (f"# [start:{name}]", f"# [end:{name}]"):
-            findings.add("unknown", *where, f"the block must name a region of {file} with both its markers")
+            domain.fault("unknown", *where, f"the block must name a region of {file} with both its markers")
             return None
         region = state.regions.get(f"{file}:{name}")
         if region is None:
-            findings.add("unknown", *where, f"snippets/{file} has no sound region '{name}'")
+            domain.fault("unknown", *where, f"snippets/{file} has no sound region '{name}'")
         return region
 
     def _evidence(self, region: Region, result: list[Statement]) -> nodes.Node:

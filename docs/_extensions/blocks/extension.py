@@ -9,13 +9,12 @@ from sphinx.util import logging
 
 from blocks import manifest, rehearsals, tables
 from blocks.directive import BlockInclude
-from blocks.pages import check_page
-from blocks.state import Findings, State, current, read_state
+from blocks.domain import BlockDomain, domain_of
+from blocks.state import State, current, read_state
 from guide.evidence import statements
 from guide.regions import Fault
 
 if TYPE_CHECKING:
-    from docutils import nodes
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
     from sphinx.util.typing import ExtensionMetadata
@@ -25,34 +24,32 @@ logger = logging.getLogger(__name__)
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the extension."""
+    app.add_domain(BlockDomain)
     app.add_directive("literalinclude", BlockInclude, override=True)
     tables.register(app)
     rehearsals.register(app)
-    app.connect("builder-inited", lambda app: read_state(Path(app.srcdir)) and None)
+    app.connect("builder-inited", _read)
     app.connect("env-get-outdated", _outdated)
-    app.connect("env-purge-doc", lambda app, env, docname: Findings(env).forget(docname))
-    app.connect("env-merge-info", lambda app, env, docnames, other: Findings(env).merge(docnames, other))
-    app.connect("doctree-read", _check_page)
     app.connect("env-updated", tables.outdated)
     app.connect("html-collect-pages", manifest.source_pages)
     app.connect("build-finished", _report)
-    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "1", "env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _read(app: Sphinx) -> None:
+    read_state(Path(app.srcdir))
 
 
 def _outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
     """Pages whose evidence is not what they were built with: exactly these are read again."""
     state = current(env)
     stale = set()
-    for shown in Findings(env).all_shown():
+    for shown in domain_of(env).shown():
         region = state.regions.get(shown.region)
         now = tuple(map(str, statements(state.records, region))) if region else ()
         if now != shown.statements:
             stale.add(shown.docname)
     return sorted(stale & env.found_docs)
-
-
-def _check_page(app: Sphinx, doctree: nodes.document) -> None:
-    check_page(app.env, doctree)
 
 
 def unshown_and_untested(state: State, shown: set[str]) -> list[Fault]:
@@ -74,15 +71,14 @@ def unshown_and_untested(state: State, shown: set[str]) -> list[Fault]:
 
 
 def _report(app: Sphinx, exception: Exception | None) -> None:
-    """Report every finding of every page, read again or not, and write the manifest."""
+    """Report every fault of every page, read again or not, and write the manifest."""
     if exception is not None:
         return
-    state, findings = current(app.env), Findings(app.env)
-    shown = {item.region for item in findings.all_shown()}
-    faults = [fault for docname in sorted(findings.faults) for fault in findings.faults[docname]]
-    for fault in [*state.faults, *faults, *unshown_and_untested(state, shown)]:
+    state, domain = current(app.env), domain_of(app.env)
+    shown = {block.region for block in domain.shown()}
+    for fault in [*state.faults, *domain.faults(), *unshown_and_untested(state, shown)]:
         path = Path(fault.path)
         location = path.relative_to(state.project) if path.is_relative_to(state.project) else path
         logger.warning(fault.message, location=f"{location}:{fault.line}", type="block", subtype=fault.kind)
     if app.builder.format == "html":
-        manifest.write(state, findings.all_shown(), Path(app.outdir))
+        manifest.write(state, domain.shown(), Path(app.outdir))

@@ -13,7 +13,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-from blocks.state import Shown, State, current
+from blocks.domain import Shown
+from blocks.state import State, current
 from guide.evidence import is_fresh
 from guide.records.blocks import Level, Status
 from guide.regions import SUFFIXES, Region, snippet_files

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from docutils import nodes
 
-from blocks.state import Findings
-from guide.regions import MARKER_LIKE
+from guide.regions import MARKER_LIKE, Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sphinx.environment import BuildEnvironment
 
 SKETCH = "sketch"
@@ -26,17 +27,16 @@ def _label() -> nodes.Node:
     return label
 
 
-def check_page(env: BuildEnvironment, doctree: nodes.document) -> None:
-    """Note the faults of a page's blocks, and label its sketches."""
-    findings = Findings(env)
+def check_page(env: BuildEnvironment, doctree: nodes.document) -> Iterator[Fault]:
+    """The faults of a page's blocks; labels its sketches on the way."""
     for block in list(doctree.findall(nodes.literal_block)) + list(doctree.findall(nodes.doctest_block)):
         where = (str(block.source or env.doc2path(env.docname)), int(block.line or 1))
         if any(MARKER_LIKE.search(line) for line in block.astext().splitlines()):
-            findings.add("leak", *where, "a marker line of a snippet is shown to the reader")
+            yield Fault("leak", *where, "a marker line of a snippet is shown to the reader")
         if "block_region" in block or _is_doctest(block):
             continue
         if SKETCH in block["classes"]:
             target = block.parent if isinstance(block.parent, nodes.container) else block
             target.parent.insert(target.parent.index(target) + 1, _label())
         else:
-            findings.add("no_snippet", *where, "this block comes from no snippet: include a region, or class 'sketch'")
+            yield Fault("no_snippet", *where, "this block comes from no snippet: include a region, or class 'sketch'")

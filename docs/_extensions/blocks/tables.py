@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from blocks.state import Findings, Shown, State, current
+from blocks.domain import Shown, domain_of
+from blocks.state import State, current
 from guide.evidence import statement, statements
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class TableDirective(SphinxDirective):
     """Both directives: neither takes an argument or content."""
 
     def run(self) -> list[nodes.Node]:
-        Findings(self.env).tables[self.env.docname] = ""
+        domain_of(self.env).page.table = ""
         return [Pending(kind=self.name)]
 
 
@@ -62,11 +63,12 @@ def summary(state: State, shown: list[Shown]) -> dict[str, int]:
 
 def outdated(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
     """Pages with a table whose content is not what they were written with."""
-    state, findings = current(env), Findings(env)
-    shown = findings.all_shown()
+    state, domain = current(env), domain_of(env)
+    shown = domain.shown()
     now = json.dumps([rows(state, shown), summary(state, shown)])
-    stale = [docname for docname, before in findings.tables.items() if before != now]
-    findings.tables.update(dict.fromkeys(findings.tables, now))
+    stale = [docname for docname, page in domain.pages.items() if page.table not in (None, now)]
+    for docname in stale:
+        domain.pages[docname].table = now
     return stale
 
 
@@ -78,7 +80,7 @@ def has_amd(state: State) -> bool:
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Replace each pending table of a page."""
     for node in list(doctree.findall(Pending)):
-        state, shown = current(app.env), Findings(app.env).all_shown()
+        state, shown = current(app.env), domain_of(app.env).shown()
         result = _table(app, docname, state, shown) if node["kind"] == "verification-table" else _summary(state, shown)
         node.replace_self(result)
 

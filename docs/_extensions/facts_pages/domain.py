@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 from docutils import nodes
 from sphinx.domains import Domain, ObjType
@@ -22,53 +23,57 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 
+@dataclass
+class Page:
+    """The entries that a page holds, by kind and id, and what its directives and roles show, with a digest of each."""
+
+    entries: list[tuple[str, str]] = field(default_factory=list)
+    uses: dict[Key, str] = field(default_factory=dict)
+
+
 class FactsDomain(Domain):
-    """``objects``: by kind and id the pages that hold the entry. ``uses``: by page what it shows, with a digest."""
+    """Entries and uses of facts by page."""
 
     name = "facts"
     label = "facts"
     object_types: ClassVar[dict[str, ObjType]] = {k: ObjType(k, k) for k in ("setting", "issue", "gpu", "image")}
-    initial_data: ClassVar[dict[str, Any]] = {"objects": {}, "uses": {}}
-    data_version = 1
+    initial_data: ClassVar[dict[str, dict[str, Page]]] = {"pages": {}}
+    data_version = 2
     dangling_warnings: ClassVar[dict[str, str]] = {
         "setting": "no setting %(target)r on the pages made from the facts, or two have this name: use the id",
         "issue": "no known issue %(target)r on the pages made from the facts",
     }
 
     @property
-    def objects(self) -> dict[tuple[str, str], list[str]]:
-        """Pages by kind and id; more than one is a fault."""
-        entries: dict[tuple[str, str], list[str]] = self.data["objects"]
-        return entries
+    def pages(self) -> dict[str, Page]:
+        """Pages by name."""
+        pages: dict[str, Page] = self.data["pages"]
+        return pages
 
     @property
-    def uses(self) -> dict[str, dict[Key, str]]:
-        """By page the directives and roles on it, with the digest of what each showed."""
-        entries: dict[str, dict[Key, str]] = self.data["uses"]
-        return entries
+    def holders(self) -> dict[tuple[str, str], list[str]]:
+        """By kind and id the pages that hold an entry; more than one is a fault."""
+        holders: dict[tuple[str, str], list[str]] = {}
+        for docname, page in self.pages.items():
+            for entry in page.entries:
+                holders.setdefault(entry, []).append(docname)
+        return holders
 
     def note(self, docname: str, kind: str, name: str) -> None:
         """Note that a page holds an entry."""
-        self.objects.setdefault((kind, name), []).append(docname)
+        self.pages.setdefault(docname, Page()).entries.append((kind, name))
 
     def use(self, docname: str, key: Key, shown: str) -> None:
         """Note what a page shows."""
-        self.uses.setdefault(docname, {})[key] = shown
+        self.pages.setdefault(docname, Page()).uses[key] = shown
 
     def clear_doc(self, docname: str) -> None:
         """Forget a page that is read again or gone."""
-        self.uses.pop(docname, None)
-        for key, pages in list(self.objects.items()):
-            self.objects[key] = [page for page in pages if page != docname]
-            if not self.objects[key]:
-                del self.objects[key]
+        self.pages.pop(docname, None)
 
-    def merge_domaindata(self, docnames: Set[str], otherdata: dict[str, Any]) -> None:
-        """Take over what a parallel reader found on ``docnames``."""
-        for key, pages in otherdata["objects"].items():
-            if items := [page for page in pages if page in docnames]:
-                self.objects.setdefault(key, []).extend(items)
-        self.uses.update({page: used for page, used in otherdata["uses"].items() if page in docnames})
+    def merge_domaindata(self, docnames: Set[str], otherdata: dict[str, dict[str, Page]]) -> None:
+        """Take over what a parallel reader noted on ``docnames``."""
+        self.pages.update({name: page for name, page in otherdata["pages"].items() if name in docnames})
 
     def resolve_xref(
         self,
@@ -81,8 +86,8 @@ class FactsDomain(Domain):
         contnode: Element,
     ) -> nodes.reference | None:
         """The link to an entry's anchor."""
-        pages = self.objects.get((typ, target))
-        return make_refnode(builder, fromdocname, pages[0], target, contnode) if pages else None
+        holder = next((name for name, page in self.pages.items() if (typ, target) in page.entries), None)
+        return make_refnode(builder, fromdocname, holder, target, contnode) if holder else None
 
     def resolve_any_xref(
         self,
@@ -98,7 +103,7 @@ class FactsDomain(Domain):
 
     def get_objects(self) -> Iterable[tuple[str, str, str, str, str, int]]:
         """For the inventory; the site's search finds entries by their titles, so that none comes up twice (-1)."""
-        return [(name, name, kind, pages[0], name, -1) for (kind, name), pages in self.objects.items()]
+        return [(name, name, kind, pages[0], name, -1) for (kind, name), pages in self.holders.items()]
 
 
 def domain_of(env: BuildEnvironment) -> FactsDomain:

@@ -44,9 +44,11 @@ def _outdated(app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[
     facts, domain = state.current(env), domain_of(env)
     now: dict[Key, str] = {}
     if facts is not None:
-        now = {key: digest(render(facts, key)) for used in domain.uses.values() for key in used}
+        now = {key: digest(render(facts, key)) for page in domain.pages.values() for key in page.uses}
     stale = {
-        page for page, used in domain.uses.items() if any(now.get(k, "") != old or not old for k, old in used.items())
+        docname
+        for docname, page in domain.pages.items()
+        if any(now.get(key, "") != old or not old for key, old in page.uses.items())
     }
     return sorted(stale & env.found_docs)
 
@@ -56,10 +58,10 @@ def _report(app: Sphinx, exception: Exception | None) -> None:
     facts = state.current(app.env)
     if exception is not None or facts is None:
         return
-    objects = domain_of(app.env).objects
+    holders = domain_of(app.env).holders
     for kind, entries in (("setting", facts.settings), ("issue", facts.issues)):
         for name in sorted(entries):
-            pages = objects.get((kind, name), [])
+            pages = holders.get((kind, name), [])
             if not pages:
                 logger.warning(f"{facts.file[name]}: no page shows {kind} {name!r}", type="facts", subtype="not_shown")
             elif len(pages) > 1:
