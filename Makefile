@@ -3,7 +3,7 @@
 PYTHON ?= python3
 export PYTHON ACCELERATOR ONLY MODEL VLLM ARGS FULL
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON) is not there: name an interpreter of Python 3.11 or newer" >&2; exit 2; }
-IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) tools/environment.py docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
+IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) -m tools.environment docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=docs/_extensions
 
 .DEFAULT_GOAL := help
 .PHONY: test-build doctest-build help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock dry-run test-dry-run test-ray record-ray record-dry-run survey bench recipe test-recipe
@@ -12,7 +12,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 doctest: ## run every block on this machine's best accelerator, and record it (ACCELERATOR= PYTHON= ONLY= MODEL= VLLM=)
-	@$(HAS_PYTHON); exec $(PYTHON) tools/run_doctest.py
+	@$(HAS_PYTHON); exec $(PYTHON) -m tools.run_doctest
 
 test: ## test all that needs no engine, then lint and types
 	@$(IN_DOCS) python guide/doctest/run_pytest.py -q tests --ignore=tests/snippets --ignore=tests/build
@@ -22,10 +22,10 @@ test: ## test all that needs no engine, then lint and types
 	@$(IN_DOCS) mypy
 
 mutants: ## break snippets on purpose, and see that `make doctest` notices each
-	@$(HAS_PYTHON); $(PYTHON) tools/mutants.py
+	@$(HAS_PYTHON); $(PYTHON) -m tools.mutants
 
 html: ## build the guide into build/html, strictly; warnings are errors (FULL=1: every page anew, as in CI)
-	@$(IN_DOCS) python tools/build_html.py
+	@$(IN_DOCS) python -m tools.build_html
 
 linkcheck: ## look up every link of the guide (needs a network)
 	@$(IN_DOCS) python -m sphinx -E -W --keep-going -b linkcheck . build/linkcheck
@@ -40,37 +40,39 @@ evidence: ## compare every release line that verl_rocm/facts/ cites with the pub
 	@$(IN_DOCS) python -m tools.check_evidence
 
 verify-engine: ## compare the Python files of the CPU engine with upstream's wheel of the same release (VLLM=; 300 MB)
-	@$(HAS_PYTHON); $(PYTHON) tools/verify_engine.py
+	@$(HAS_PYTHON); $(PYTHON) -m tools.verify_engine
 
 lock: ## resolve requirements/*.in again into *.lock (needs uv)
-	@$(HAS_PYTHON); $(PYTHON) tools/lock.py
+	@$(HAS_PYTHON); $(PYTHON) -m tools.lock
 
-IN_ENGINE = $(HAS_PYTHON); engine=$$($(PYTHON) tools/environment.py cpu-0.30.0) && PYTHONPATH=.:tools
+IN_ENGINE = $(HAS_PYTHON); engine=$$($(PYTHON) -m tools.environment cpu-0.30.0) &&
+# The engine's environment has pytest and lacks hypothesis: the rest comes from the environment `docs`.
+TEST_IN_ENGINE = $(IN_ENGINE) docs=$$($(PYTHON) -m tools.environment docs) && GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine guide/doctest/run_pytest.py -q
 
 dry-run: ## resolve a verl job as an AMD GPU, without one (VLLM=0.24.0|0.30.0|0.32.0 ARGS="--gpu MI300X key=value ...")
-	@$(HAS_PYTHON); $(PYTHON) tools/dry_run.py || [ $$? -eq 1 ] # 1: a report with findings
+	@$(HAS_PYTHON); $(PYTHON) -m tools.dry_run || [ $$? -eq 1 ] # 1: a report with findings
 
 test-dry-run: ## test the dry run with vLLM and verl
-	@$(HAS_PYTHON); docs=$$($(PYTHON) tools/environment.py docs) && $(IN_ENGINE) GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine guide/doctest/run_pytest.py -q tests/verl_rocm/engine
+	@$(TEST_IN_ENGINE) tests/verl_rocm/engine
 
 test-ray: ## test what needs Ray: which GPUs and variables a process gets, two nodes, Slurm
-	@$(HAS_PYTHON); docs=$$($(PYTHON) tools/environment.py docs) && $(IN_ENGINE) GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine guide/doctest/run_pytest.py -q tests/ray
+	@$(TEST_IN_ENGINE) tests/ray
 
 record-ray: ## run every case of those tests, and write records/ray
 	@$(IN_ENGINE) $$engine -m tests.ray.visibility
 	@$(IN_ENGINE) $$engine -m tests.ray.environment
 
 recipe: ## train with the guide's GRPO recipe, small, and keep seconds, memory and rewards (STEPS=20 ACCELERATOR= PYTHON= MODEL=)
-	@$(HAS_PYTHON); ONLY=how_to/recipes/grpo.sh STEPS=$(STEPS) RECIPE_RECORD=1 exec $(PYTHON) tools/run_doctest.py
+	@$(HAS_PYTHON); ONLY=how_to/recipes/grpo.sh STEPS=$(STEPS) RECIPE_RECORD=1 exec $(PYTHON) -m tools.run_doctest
 
 test-recipe: ## test the recipes longer: faults, two ranks, a critic, asynchronous, resume (ONLY=part of a test's name)
-	@$(IN_ENGINE):docs/_extensions RECIPE_RECORD=1 $$engine guide/doctest/run_pytest.py -q tests/recipes $(if $(ONLY),-k $(ONLY))
+	@$(IN_ENGINE) RECIPE_RECORD=1 $$engine guide/doctest/run_pytest.py -q tests/recipes $(if $(ONLY),-k $(ONLY))
 
 record-dry-run: ## dry-run the guide's recipe on its five GPUs, and write records/dry-run-*.json and the page's output
-	@$(IN_ENGINE):docs/_extensions $$engine tools/record_dry_run.py
+	@$(IN_ENGINE) $$engine -m tools.record_dry_run
 
 survey: ## dry-run all launch scripts of a verl checkout (SCRIPTS=DIR)
-	@$(IN_ENGINE) $$engine tools/survey.py "$(SCRIPTS)"
+	@$(IN_ENGINE) $$engine -m tools.survey "$(SCRIPTS)"
 
 bench: ## time the dry run against the imports that it needs, and against starting an engine
 	@$(IN_ENGINE) $$engine -m tests.verl_rocm.bench

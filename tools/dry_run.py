@@ -12,9 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # run as a file
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from tools.environment import DEFAULT_ENGINE, ROOT, EnvironmentProblem, engines, ensure, site_packages
 
 

@@ -1,6 +1,6 @@
 """Build the project's virtual environments from their locks, once (standard library only).
 
-``python tools/environment.py NAME`` prints the environment's interpreter, building ``.venv/NAME`` first if its lock
+``python -m tools.environment NAME`` prints the environment's interpreter, building ``.venv/NAME`` first if its lock
 changed.  An interrupted build leaves no stamp and is started again by the next call.
 """
 

@@ -1,6 +1,6 @@
 """Write ``verl_rocm/facts/models/*.json``: architecture configs of the models that verl's examples name, offline.
 
-``python tools/model_configs.py SLIME XINFERENCE`` reads ``scripts/models/*.sh`` of a checkout of THUDM/slime, in which
+``python -m tools.model_configs SLIME XINFERENCE`` reads ``scripts/models/*.sh`` of a checkout of THUDM/slime, in which
 each model's architecture stands as Megatron arguments, lets bash expand them, and turns them into Hugging Face's names.
 Models that transformers describes by the defaults of its own class need none.  The few numbers that neither has are
 typed below with their source.  A dry run reads sizes, heads, experts and context length; a vision tower plays no part.

@@ -15,9 +15,6 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from tools.environment import ROOT
 
 COPIED = ("docs/_extensions", "requirements", "snippets", "guide", "tests", "tools", "verl_rocm", "pyproject.toml")
@@ -46,7 +43,7 @@ def doctest(mutation: dict[str, str] | None, only: str) -> subprocess.CompletedP
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         copy_with(mutation, Path(folder))
         environ = {**os.environ, "ACCELERATOR": "cpu", "ONLY": only, "MODEL": "", "VLLM": ""}
-        command = [sys.executable, "tools/run_doctest.py"]
+        command = [sys.executable, "-m", "tools.run_doctest"]
         return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
 
 

@@ -15,9 +15,6 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from tools.environment import DEFAULT_ENGINE, ROOT, EnvironmentProblem, engines, ensure, site_packages
 
 ACCELERATORS = ("auto", "rocm", "cuda", "cpu")

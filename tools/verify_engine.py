@@ -18,9 +18,6 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from tools.environment import DEFAULT_ENGINE, EnvironmentProblem, ensure, site_packages
 
 # The version string, and the detection of the platform by the distribution's name.

@@ -125,10 +125,8 @@ class Run:
 
 def prepare(folder: Path, model: str = "") -> Path:
     """Make model and data below ``folder`` (a short path), and return it; ``model`` replaces the tiny model."""
-    sys.path.insert(0, str(TUTORIAL))
-    import arithmetic_data
-
     from guide.doctest.tiny_model import make_tiny_qwen2
+    from snippets.tutorial import arithmetic_data
 
     folder.mkdir(parents=True, exist_ok=True)
     if model:

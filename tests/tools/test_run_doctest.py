@@ -90,7 +90,7 @@ def test_bad_input_is_one_line_and_exit_code_2(variables: dict[str, str], says: 
 
 def _line_of_recipe() -> int:
     lines = (ROOT / "Makefile").read_text().splitlines()
-    return next(number for number, line in enumerate(lines, start=1) if "run_doctest.py" in line)
+    return next(number for number, line in enumerate(lines, start=1) if "tools.run_doctest" in line)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ import pytest
 from guide.doctest import processes
 
 pytest.importorskip("verl")
-import arithmetic_data
 import pandas
-import preflight
+
+from snippets.how_to.recipes import preflight
+from snippets.tutorial import arithmetic_data
 
 RECIPES = Path(__file__).parents[3] / "snippets" / "how_to" / "recipes"
 MAIN = ["python3", "-m", "verl.trainer.main_ppo"]

@@ -7,7 +7,7 @@ import pytest
 from tests.snippets.how_to.test_verl_settings import compose, expand
 
 pytest.importorskip("verl")
-import preflight
+from snippets.how_to.recipes import preflight
 
 FULLY_ASYNC = "verl.experimental.fully_async_policy.fully_async_main"
 

@@ -10,9 +10,9 @@ import pytest
 from guide.doctest import processes
 
 pytest.importorskip("pandas")
-import arithmetic_data
-import arithmetic_reward
 import pandas
+
+from snippets.tutorial import arithmetic_data, arithmetic_reward
 
 TUTORIAL = Path(__file__).parents[3] / "snippets" / "tutorial"
 
@@ -51,7 +51,7 @@ def test_the_reward(answer: str, reward: float) -> None:
 @pytest.mark.block("tutorial/plot_rewards.py", "imports", "read", "draw")
 def test_the_plot_shows_the_log(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    import plot_rewards
+    from snippets.tutorial import plot_rewards
 
     for number, steps in ((1, (1, 2, 3)), (2, (3, 4))):
         lines = [{"step": step, "data": {"critic/score/mean": step * number / 10}} for step in steps]
