@@ -71,7 +71,7 @@ def statements(records: list[Record], region: Region) -> list[Statement]:
 
     Of several positive statements only the strongest is kept; failures, refusals and stale results always stay.
     """
-    found = [made for record in records if (made := statement(record, region)) is not None]
-    positive = sorted((made for made in found if made.rank >= 0), key=lambda made: -made.rank)
-    others = [made for made in found if made.rank < 0]
+    known = [item for record in records if (item := statement(record, region)) is not None]
+    positive = sorted((item for item in known if item.rank >= 0), key=lambda item: -item.rank)
+    others = [item for item in known if item.rank < 0]
     return positive[:1] + others or [Statement("none", "no record yet", "no run has covered this block", -1)]

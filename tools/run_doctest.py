@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,11 +22,11 @@ ACCELERATORS = ("auto", "rocm", "cuda", "cpu")
 HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
 PROBE = """
 import importlib.util as u, json
-found = {name: u.find_spec(name) is not None for name in ("torch", "vllm", "pytest")}
-if found["torch"]:
+answer = {name: u.find_spec(name) is not None for name in ("torch", "vllm", "pytest")}
+if answer["torch"]:
     import torch
-    found.update(hip=getattr(torch.version, "hip", None), cuda=torch.version.cuda, gpus=torch.cuda.is_available())
-print(json.dumps(found))
+    answer.update(hip=getattr(torch.version, "hip", None), cuda=torch.version.cuda, gpus=torch.cuda.is_available())
+print(json.dumps(answer))
 """
 
 
@@ -33,16 +34,26 @@ class BadInput(Exception):
     """One line that says what is wrong and what to do."""
 
 
-def probe(python: str) -> dict[str, object]:
+@dataclass(frozen=True)
+class Interpreter:
+    """What an interpreter has; ``hip`` and ``cuda`` are the releases that its torch was built for."""
+
+    torch: bool = False
+    vllm: bool = False
+    pytest: bool = False
+    hip: str | None = None
+    cuda: str | None = None
+    gpus: bool = False
+
+
+def probe(python: str) -> Interpreter:
     """What ``python`` has: torch's build, whether a GPU is visible, vllm, pytest.  A module is named, not imported."""
     try:
         done = subprocess.run([python, "-c", PROBE], capture_output=True, text=True, check=True, timeout=120)
-        data = json.loads(done.stdout.splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        return Interpreter(**json.loads(done.stdout.splitlines()[-1]))
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
         detail = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         raise BadInput(f"PYTHON={python} cannot be asked for its torch ({detail[-1] if detail else error})") from None
-    assert isinstance(data, dict)
-    return data
 
 
 def kfd_problem(device: Path = Path("/dev/kfd")) -> str:
@@ -56,24 +67,24 @@ def kfd_problem(device: Path = Path("/dev/kfd")) -> str:
     )
 
 
-def choose(text: str, values: dict[str, object], python: str) -> str:
+def choose_accelerator(request: str, interpreter: Interpreter, python: str) -> str:
     """The accelerator to run on: ``rocm`` or ``cuda`` of ``python``, or ``cpu`` in an environment of our own."""
-    has = "rocm" if values.get("hip") else "cuda" if values.get("cuda") else "cpu"
-    if text == "cpu" or (text == "auto" and has == "cpu"):
+    has = "rocm" if interpreter.hip else "cuda" if interpreter.cuda else "cpu"
+    if request == "cpu" or (request == "auto" and has == "cpu"):
         return "cpu"
-    if text in ("rocm", "cuda") and has != text:
+    if request in ("rocm", "cuda") and has != request:
         raise BadInput(
-            f"ACCELERATOR={text}, but {python} has no {text.upper()} build of torch: set PYTHON= to one that has"
+            f"ACCELERATOR={request}, but {python} has no {request.upper()} build of torch: set PYTHON= to one that has"
         )
-    if not values.get("gpus"):
+    if not interpreter.gpus:
         if has == "rocm":
             raise BadInput(f"{python} has a ROCm torch but no GPU: {kfd_problem()} (ACCELERATOR=cpu runs without)")
-        if text == "auto":
+        if request == "auto":
             return "cpu"
         raise BadInput(
             f"ACCELERATOR=cuda, but torch in {python} sees no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES"
         )
-    if not values.get("vllm"):
+    if not interpreter.vllm:
         raise BadInput(
             f"{python} has a GPU and torch but no vLLM: install vLLM there, or set PYTHON= or ACCELERATOR=cpu"
         )
@@ -92,28 +103,28 @@ def check_model(model: str) -> None:
         )
 
 
-def beside(values: dict[str, object]) -> Path | None:
+def beside(interpreter: Interpreter) -> Path | None:
     """A folder with the test tools that this interpreter lacks; ``None`` if it has them.
 
     They go into an environment of our own, so that nothing is installed into the interpreter, which may even lack pip.
     """
-    if values.get("pytest"):
+    if interpreter.pytest:
         return None
     return site_packages(ensure("pytest"))
 
 
-def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
+def command(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
     """Interpreter, pytest arguments and environment of the run that ``environ`` asks for."""
-    required = environ.get("ACCELERATOR") or "auto"
+    request = environ.get("ACCELERATOR") or "auto"
     python = shutil.which(environ.get("PYTHON") or "python3") or environ.get("PYTHON", "python3")
     only, model = environ.get("ONLY", ""), environ.get("MODEL", "")
     engine = environ.get("VLLM") or DEFAULT_ENGINE
-    if required not in ACCELERATORS:
-        raise BadInput(f"ACCELERATOR={required} is unknown: use one of {', '.join(ACCELERATORS)}")
+    if request not in ACCELERATORS:
+        raise BadInput(f"ACCELERATOR={request} is unknown: use one of {', '.join(ACCELERATORS)}")
     if model:
         check_model(model)
-    names = {} if required == "cpu" else probe(python)
-    accelerator = choose(required, names, python)
+    interpreter = Interpreter() if request == "cpu" else probe(python)
+    accelerator = choose_accelerator(request, interpreter, python)
     tools: Path | None = None
     if accelerator == "cpu":
         if engine not in engines():
@@ -122,7 +133,7 @@ def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
     else:
         if environ.get("VLLM"):
             raise BadInput("VLLM= picks the CPU engine; a GPU run uses the vLLM of its own interpreter: leave it out")
-        tools = beside(names)
+        tools = beside(interpreter)
     arguments = [
         "tests/snippets",
         "-v",
@@ -145,7 +156,7 @@ def plan(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
 def main() -> NoReturn:
     """Run the tests of every block, or say in one line why not."""
     try:
-        python, arguments, environ = plan(dict(os.environ))
+        python, arguments, environ = command(dict(os.environ))
     except (BadInput, EnvironmentProblem) as problem:
         print(f"make doctest: {problem}", file=sys.stderr)
         sys.exit(2)

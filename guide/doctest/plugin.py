@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             needs = " or ".join(records.ACCELERATOR_WORDS[name] for name in marks[0].args)
             item.add_marker(pytest.mark.skip(reason=f"needs {needs}"))
     if only and not kept:
-        pages = sorted({name for item in items if (made := outcome_of(item)) for name in made.regions})
+        pages = sorted({name for item in items if (outcome := outcome_of(item)) for name in outcome.regions})
         raise pytest.UsageError(f"ONLY={config.getoption('--only')} matches no block; there are {', '.join(pages)}")
     items[:] = longest_first(config, kept) if is_worker(config) else kept
 

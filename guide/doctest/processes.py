@@ -71,10 +71,10 @@ def _children() -> dict[int, str]:
             continue
         if fields[0] != "Z" and "multiprocessing.resource_tracker" not in command:
             parents[int(folder.name)], commands[int(folder.name)] = int(fields[1]), command
-    found = {os.getpid()}
+    family = {os.getpid()}
     for _ in parents:
-        found |= {child for child, parent in parents.items() if parent in found}
-    return {child: commands[child] for child in found - {os.getpid()}}
+        family |= {child for child, parent in parents.items() if parent in family}
+    return {child: commands[child] for child in family - {os.getpid()}}
 
 
 def end_children() -> list[str]:

@@ -31,14 +31,14 @@ def _verdict(outcomes: list[Outcome]) -> tuple[Status, Level, str | None]:
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
         return "failed", "run", failed[0].reason
-    reasons = [made.reason for made in outcomes if made.status == "skipped" or made.evidence == NOT_RUN]
+    reasons = [outcome.reason for outcome in outcomes if outcome.status == "skipped" or outcome.evidence == NOT_RUN]
     reason = next((text for text in reasons if text), None)
-    levels = [made.evidence for made in outcomes if made.status == "passed" and made.evidence != NOT_RUN]
+    levels = [outcome.evidence for outcome in outcomes if outcome.status == "passed" and outcome.evidence != NOT_RUN]
     if not levels:
         return "not run", "run", reason
-    level = max(levels, key=[str(level) for level in LEVELS].index)
-    found = LEVELS[[str(level) for level in LEVELS].index(level)]
-    return "passed", found, None if found == "run" else reason
+    highest = max(levels, key=[str(level) for level in LEVELS].index)
+    level = LEVELS[[str(level) for level in LEVELS].index(highest)]
+    return "passed", level, None if level == "run" else reason
 
 
 def _together(outcomes: list[Outcome]) -> dict[str, str]:
@@ -48,7 +48,7 @@ def _together(outcomes: list[Outcome]) -> dict[str, str]:
         for key, value in outcome.passed.items():
             if value not in values.setdefault(key, []):
                 values[key].append(value)
-    return {key: " and ".join(found) for key, found in values.items()}
+    return {key: " and ".join(texts) for key, texts in values.items()}
 
 
 def per_region(run: str, outcomes: Iterable[Outcome], regions: dict[str, Region]) -> dict[str, Result]:
@@ -57,22 +57,22 @@ def per_region(run: str, outcomes: Iterable[Outcome], regions: dict[str, Region]
     for outcome in outcomes:
         for region in outcome.regions:
             by_region.setdefault(region, []).append(outcome)
-    made = {}
-    for name, found in sorted(by_region.items()):
-        status, level, reason = _verdict(found)
+    results = {}
+    for name, items in sorted(by_region.items()):
+        status, level, reason = _verdict(items)
         shown = regions[name]
-        ran = [outcome for outcome in found if outcome.evidence == level]
-        made[name] = Result(
+        ran = [outcome for outcome in items if outcome.evidence == level]
+        results[name] = Result(
             run=run,
             status=status,
             level=level,
-            seconds=round(sum(one.seconds / len(one.regions) for one in found), 2),
-            setup_seconds=round(sum(one.setup_seconds / len(one.regions) for one in found), 2),
+            seconds=round(sum(one.seconds / len(one.regions) for one in items), 2),
+            setup_seconds=round(sum(one.setup_seconds / len(one.regions) for one in items), 2),
             sha256=shown.sha256,
             rest_sha256=shown.rest_sha256,
             file_sha256=shown.file_sha256,
             reason=reason,
             passed=_together(ran),
-            measured={key: value for one in found for key, value in one.measured.items()},
+            measured={key: value for one in items for key, value in one.measured.items()},
         )
-    return made
+    return results

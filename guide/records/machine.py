@@ -56,9 +56,9 @@ def machine(accelerator: Accelerator) -> Machine:
     return _cpu() if accelerator == "cpu" else _gpu(accelerator)
 
 
-def machine_class(found: Machine) -> str:
+def machine_class(here: Machine) -> str:
     """The name of the record: ``cpu-x86_64``, ``sm_90``, ``gfx942``."""
-    return f"cpu-{found.arch}" if found.accelerator == "cpu" else found.arch
+    return f"cpu-{here.arch}" if here.accelerator == "cpu" else here.arch
 
 
 def _version(*names: str) -> str | None:

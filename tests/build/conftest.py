@@ -37,12 +37,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Rehearse every pinned release, one after the other."""
     if "bench" not in metafunc.fixturenames:
         return
-    wanted = [name for name in str(metafunc.config.getoption("--release")).split(",") if name] or list(pins())
-    if unknown := [name for name in wanted if name not in pins()]:
+    selection = [name for name in str(metafunc.config.getoption("--release")).split(",") if name] or list(pins())
+    if unknown := [name for name in selection if name not in pins()]:
         raise pytest.UsageError(
             f"VLLM={unknown[0]} is not pinned in requirements/vllm-sources.txt: {', '.join(pins())}"
         )
-    metafunc.parametrize("bench", wanted, indirect=True, scope="module")
+    metafunc.parametrize("bench", selection, indirect=True, scope="module")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -107,13 +107,13 @@ def _here() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, {system}, Python {platform.python_version()}, no GPU"
 
 
-def merged(made: dict[str, dict[str, rehearsals.Result]], path: Path) -> rehearsals.Rehearsals:
+def merged(new: dict[str, dict[str, rehearsals.Result]], path: Path) -> rehearsals.Rehearsals:
     """The record with new results put in; steps and releases that exist no more are left out."""
     before = rehearsals.load(path)
     kept = before.results if before else {}
     results = {
         release: {
-            name: row[name] for name in STEPS if name in (row := {**kept.get(release, {}), **made.get(release, {})})
+            name: row[name] for name in STEPS if name in (row := {**kept.get(release, {}), **new.get(release, {})})
         }
         for release in [*pins(), "any"]
     }
@@ -125,16 +125,16 @@ def merged(made: dict[str, dict[str, rehearsals.Result]], path: Path) -> rehears
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what was seen, and what stood in for what; then keep it."""
-    made = config.stash[RESULTS]
-    if not made:
+    results = config.stash[RESULTS]
+    if not results:
         return
     terminalreporter.section("rehearsals of the build")
-    for release, row in made.items():
+    for release, row in results.items():
         for name, result in row.items():
             terminalreporter.write_line(f"{release:8}{name:11}{result.status} {result.seconds:6.1f} s  {result.seen}")
-    for name in dict.fromkeys(name for row in made.values() for name in row):
+    for name in dict.fromkeys(name for row in results.values() for name in row):
         for text in STEPS[name].replaced:
             terminalreporter.write_line(f"replaced in {name}: {text}")
     if config.getoption("--record-build"):
-        rehearsals.save(merged(made, ROOT / rehearsals.RECORD), ROOT / rehearsals.RECORD)
+        rehearsals.save(merged(results, ROOT / rehearsals.RECORD), ROOT / rehearsals.RECORD)
         terminalreporter.write_line(f"record: {rehearsals.RECORD}")

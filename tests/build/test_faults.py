@@ -41,9 +41,9 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.mark.parametrize("release", sources.pins())
 def test_1_gpu_lang_is_read_by_nothing(release: str) -> None:
-    found = reads(sources.tree(release))
-    assert "VLLM_GPU_LANG" not in found
-    assert {"VLLM_TARGET_DEVICE", "ROCM_PATH", "SETUPTOOLS_SCM_PRETEND_VERSION"} <= found.keys()
+    names = reads(sources.tree(release))
+    assert "VLLM_GPU_LANG" not in names
+    assert {"VLLM_TARGET_DEVICE", "ROCM_PATH", "SETUPTOOLS_SCM_PRETEND_VERSION"} <= names.keys()
 
 
 def test_1_gpu_lang_changes_nothing(old: Bench) -> None:
@@ -61,9 +61,9 @@ def test_2_the_link_helps_ld_and_not_the_loader(clock: Clock, tmp_path: Path) ->
         done = steps.link(tmp_path, LINK)
         if done.returncode == 3:
             pytest.skip(f"no overlay in a mount namespace here: {done.stdout.strip().splitlines()[-1]}")
-        said = done.stdout.splitlines()
-        assert "cannot find -lamdhip64" in said[0]
-        codes = [line for line in said if line.startswith(("linked before: ", "linked after: ", "ran: "))]
+        lines = done.stdout.splitlines()
+        assert "cannot find -lamdhip64" in lines[0]
+        codes = [line for line in lines if line.startswith(("linked before: ", "linked after: ", "ran: "))]
         assert codes == ["linked before: 1", "linked after: 0", "ran: 127"]
         assert "libamdhip64.so.5: cannot open shared object file" in done.stdout
         seen.append("before it ld cannot find -lamdhip64, after it ld can; the program still does not find the library")
@@ -90,8 +90,8 @@ def test_4_develop_is_handed_to_an_isolated_pip_from_setuptools_80_on(tmp_path: 
     for layers, number in ((LAYERS, "79"), (("build-setuptools80", *LAYERS), "80")):
         (tmp_path / number).mkdir()
         bench = Bench("0.8.4", tmp_path / number, layers)
-        made = bench.environment({"PIP_NO_INDEX": "1", **OLD})
-        done = bench.call(["python3", "setup.py", "develop", "--no-deps"], made, 300)
+        environment = bench.environment({"PIP_NO_INDEX": "1", **OLD})
+        done = bench.call(["python3", "setup.py", "develop", "--no-deps"], environment, 300)
         if number == "79":
             assert done.returncode == 0, done.stdout[-2000:]
             assert {"_C", "_rocm_C"} <= set(steps.targets(bench.calls()))
@@ -99,8 +99,8 @@ def test_4_develop_is_handed_to_an_isolated_pip_from_setuptools_80_on(tmp_path: 
             assert done.returncode == 1
             assert "Installing build dependencies" in done.stdout
             assert bench.calls() == []  # cmake was never reached
-    wanted = (tmp_path / "80" / "vllm-0.8.4" / "pyproject.toml").read_text()
-    assert '"torch == 2.6.0"' in wanted  # what the isolated environment gets: the index's default build, for CUDA
+    pyproject = (tmp_path / "80" / "vllm-0.8.4" / "pyproject.toml").read_text()
+    assert '"torch == 2.6.0"' in pyproject  # what the isolated environment gets: the index's default build, for CUDA
 
 
 def test_5_without_an_arch_the_build_is_for_what_happens_to_be_there(old: Bench) -> None:

@@ -24,7 +24,7 @@ class Expected:
 
     version: str
     targets: set[str]
-    told_rocm_path: bool = True
+    rocm_path_passed: bool = True
 
     @property
     def allocator(self) -> bool:
@@ -34,8 +34,8 @@ class Expected:
 BASE = {"_C", "_moe_C", "_rocm_C"}
 SINCE_0_24 = {"_rocm_C", "_C", "cumem_allocator", "triton_kernels"}
 EXPECTED = {
-    "0.8.4": Expected("0.8.4+rocm705", BASE, told_rocm_path=False),
-    "0.11.0": Expected("0.11.0+rocm705", BASE, told_rocm_path=False),
+    "0.8.4": Expected("0.8.4+rocm705", BASE, rocm_path_passed=False),
+    "0.11.0": Expected("0.11.0+rocm705", BASE, rocm_path_passed=False),
     "0.24.0": Expected("0.24.0+rocm705", SINCE_0_24),
     "0.32.0": Expected("0.32.0+rocm705", SINCE_0_24),
     "0.33.0": Expected("0.33.0+rocm70", SINCE_0_24),
@@ -58,11 +58,11 @@ def test_source(bench: Bench, clock: Clock) -> None:
 
 def test_variables(bench: Bench, clock: Clock) -> None:
     with clock.step("variables", bench.release) as seen:
-        found = reads(bench.source)
+        names = reads(bench.source)
         assert set_by(steps.SCRIPT.read_text()) == SET
-        assert found.keys() >= SET
-        assert "VLLM_GPU_LANG" not in found
-        seen.append(", ".join(f"{name} in {found[name]}" for name in sorted(SET)))
+        assert names.keys() >= SET
+        assert "VLLM_GPU_LANG" not in names
+        seen.append(", ".join(f"{name} in {names[name]}" for name in sorted(SET)))
 
 
 def test_the_contract_says_the_same(bench: Bench) -> None:
@@ -89,24 +89,24 @@ def test_develop(bench: Bench, clock: Clock) -> None:
         calls = steps.develop(bench)
         configured = next(call for call in calls if str(bench.source) in call)
         assert "-DVLLM_TARGET_DEVICE=rocm" in configured
-        assert (f"-DROCM_PATH={rocm()}" in configured) == expected.told_rocm_path
+        assert (f"-DROCM_PATH={rocm()}" in configured) == expected.rocm_path_passed
         assert not [word for word in configured if "GPU_LANG" in word]
-        found = set(steps.targets(calls))
-        assert expected.targets <= found
-        assert ("cumem_allocator" in found) == expected.allocator
-        seen.append(f"cmake was told to build {', '.join(sorted(found))}")
+        targets = set(steps.targets(calls))
+        assert expected.targets <= targets
+        assert ("cumem_allocator" in targets) == expected.allocator
+        seen.append(f"cmake was told to build {', '.join(sorted(targets))}")
 
 
 def test_allocator(bench: Bench, clock: Clock) -> None:
     with clock.step("allocator", bench.release) as seen:
         if EXPECTED[bench.release].allocator:
-            said = steps.allocator(bench)
-            assert said.startswith(ALLOCATOR_SAYS)
+            lines = steps.allocator(bench)
+            assert lines.startswith(ALLOCATOR_SAYS)
         else:
             with pytest.raises(steps.StepFailed, match=r"cuda_runtime_api\.h: No such file") as failure:
                 steps.allocator(bench)
-            said = "written for CUDA alone: " + failure.value.args[0].partition("fatal error: ")[2].splitlines()[0]
-        seen.append(said)
+            lines = "written for CUDA alone: " + failure.value.args[0].partition("fatal error: ")[2].splitlines()[0]
+        seen.append(lines)
 
 
 def test_script(bench: Bench, clock: Clock) -> None:

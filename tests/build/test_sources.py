@@ -112,11 +112,11 @@ def test_a_record_keeps_what_did_not_run_again(tmp_path: Path) -> None:
     path = tmp_path / "records" / "build" / "rehearsals.json"
     rehearsals.save(merged({"0.8.4": {"version": result("a"), "build": result("b"), "gone": result("c")}}, path), path)
     rehearsals.save(merged({"0.8.4": {"version": result("d")}, "0.1.0": {"version": result("e")}}, path), path)
-    found = rehearsals.load(path)
-    assert found is not None
-    assert {name: made.seen for name, made in found.results["0.8.4"].items()} == {"version": "d", "build": "b"}
-    assert list(found.results) == ["0.8.4"]
-    assert list(found.steps) == list(steps.STEPS)
+    record = rehearsals.load(path)
+    assert record is not None
+    assert {name: step.seen for name, step in record.results["0.8.4"].items()} == {"version": "d", "build": "b"}
+    assert list(record.results) == ["0.8.4"]
+    assert list(record.steps) == list(steps.STEPS)
 
 
 def test_a_file_that_is_no_record_is_said_so(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ class Guide:
         when = datetime(2026, 11, day, tzinfo=UTC)
         run = records.Run(started=when, ended=when, machine=machine, software=SOFTWARE, commit="c0ffee", clean=True)
         values: dict[str, object] = {"status": "passed", "level": "run", "seconds": 1.0, "setup_seconds": 0.0, **result}
-        made = {
+        results = {
             region.id: records.Result.model_validate(
                 {
                     **values,
@@ -109,7 +109,7 @@ class Guide:
         }
         name = {"cpu": "cpu-x86_64", "cuda": "sm_90", "rocm": "gfx942"}[accelerator]
         records.save(
-            records.Record(machine_class=name, runs={str(day): run} if made else {}, regions=made),
+            records.Record(machine_class=name, runs={str(day): run} if results else {}, regions=results),
             self.root / "records",
         )
 

@@ -43,8 +43,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]
     """The address and the folder of the guide, built for this test."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-q", "-d", str(folder / "doctrees"), str(ROOT), str(folder / "html")]
-    made = subprocess.run(command, capture_output=True, text=True)
-    assert made.returncode == 0, made.stderr
+    build = subprocess.run(command, capture_output=True, text=True)
+    assert build.returncode == 0, build.stderr
     handler = functools.partial(Quiet, directory=str(folder / "html"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -101,8 +101,8 @@ def show(block: Locator) -> None:
 def test_every_page_fits_and_asks_nobody_else(site: tuple[str, Path], page: Page, size: str) -> None:
     """No page is wider than the screen, every shown block has its badge, and no request leaves the site."""
     address, folder = site
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     width, height = SIZES[size]
     page.set_viewport_size({"width": width, "height": height})
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def test_every_page_fits_and_asks_nobody_else(site: tuple[str, Path], page: Page
         if name in ("index", HOW_TO):
             picture = page.screenshot(path=str(SCREENSHOTS / f"{name.split('/')[-1]}-{size}.png"), full_page=True)
             assert len(picture) > 20_000, f"{name} is nearly blank"
-    assert [url for url in asked if not url.startswith((address, "data:"))] == []
+    assert [url for url in requests if not url.startswith((address, "data:"))] == []
 
 
 def test_the_copy_button_copies_the_region(site: tuple[str, Path], page: Page) -> None:

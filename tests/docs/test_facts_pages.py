@@ -24,7 +24,7 @@ def guide(tmp_path: Path) -> FactsGuide:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("spec", "sentence"),
     [
         (">=0.11.1", "0.11.1 and later"),
         ("<0.25.0,>=0.11.1", "0.11.1 and later, before 0.25.0"),
@@ -34,12 +34,12 @@ def guide(tmp_path: Path) -> FactsGuide:
         ("~=1.4", "~= 1.4"),
     ],
 )
-def test_a_range_in_words(given: str, said: str) -> None:
-    assert words.specifier(given) == said
+def test_a_range_in_words(spec: str, sentence: str) -> None:
+    assert words.specifier(spec) == sentence
 
 
 @pytest.mark.parametrize(
-    ("having", "said"),
+    ("having", "sentence"),
     [
         ("1 2 3 4 5", "all"),
         ("1 2", "up to 2"),
@@ -50,8 +50,8 @@ def test_a_range_in_words(given: str, said: str) -> None:
         ("2 4", "2 only, 4 only"),
     ],
 )
-def test_releases_as_ranges(having: str, said: str) -> None:
-    assert words.span(having.split(), ["1", "2", "3", "4", "5"]) == said
+def test_releases_as_ranges(having: str, sentence: str) -> None:
+    assert words.span(having.split(), ["1", "2", "3", "4", "5"]) == sentence
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_sound_guide_has_no_warning(guide: FactsGuide) -> None:
 def test_a_setting_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
     guide.build()
     text = guide.text("docs/settings")
-    for said in (
+    for phrase in (
         "VLLM_CHUNK",
         "environment variable, read by vllm",
         "int, in MiB",
@@ -103,7 +103,7 @@ def test_a_setting_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
         "vllm-project/vllm pull request 12695 , merged, read 2026-11-01",
         "docs.vllm.ai/en/latest , read 2026-11-01",
     ):
-        assert said in text
+        assert phrase in text
     assert '<section class="fact-entry" id="chunk-size">' in guide.html("docs/settings")
     assert 'href="https://github.com/vllm-project/vllm/pull/12695"' in guide.html("docs/settings")
     assert 'href="issues.html#full"' in guide.html("docs/settings")
@@ -112,7 +112,7 @@ def test_a_setting_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
 def test_an_issue_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
     guide.build()
     text = guide.text("docs/issues")
-    for said in (
+    for phrase in (
         "VRAM stays full",
         "HIP out of memory",
         "The address stays reserved.",
@@ -123,7 +123,7 @@ def test_an_issue_says_all_that_is_known_of_it(guide: FactsGuide) -> None:
         "Reported: a thread says so, and this guide has not seen it.",
         "vllm-project/vllm issue 1 , read 2026-11-01",
     ):
-        assert said in text
+        assert phrase in text
     assert 'href="settings.html#chunk-size"' in guide.html("docs/issues")
 
 
@@ -133,10 +133,10 @@ def test_a_conflict_shows_both_sides_and_what_decides(guide: FactsGuide) -> None
     conflict = f'conflict = {{positions = [{sides}], decides = "The card."}}\n'
     guide.edit(SLEEP, 'see = ["full"]\n', f'see = ["full"]\n{conflict}')
     assert guide.build() == []
-    said = re.search(r"Sources disagree.*?Confidence", guide.text("docs/settings"))
-    assert said is not None
-    assert "1 , says A a/b issue 7 , read 2026-11-01 2 , says B a/b issue 8" in said[0]
-    assert "What decides: The card." in said[0]
+    text = re.search(r"Sources disagree.*?Confidence", guide.text("docs/settings"))
+    assert text is not None
+    assert "1 , says A a/b issue 7 , read 2026-11-01 2 , says B a/b issue 8" in text[0]
+    assert "What decides: The card." in text[0]
 
 
 def test_evidence_links_to_the_line_of_the_release(guide: FactsGuide) -> None:

@@ -44,8 +44,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> FactsGuide:
     guide.write("index.rst", "Guide\n=====\n\n.. toctree::\n   :glob:\n\n   docs/*/*\n")
     for name in (*PAGES, TROUBLE):
         guide.write(f"docs/{name}.rst", (ROOT / "docs" / f"{name}.rst").read_text(encoding="utf-8"))
-    found = guide.build(parallel=2)
-    assert set(found) <= {"ref.doc"}, guide.lines  # pages that this site leaves out
+    warnings = guide.build(parallel=2)
+    assert set(warnings) <= {"ref.doc"}, guide.lines  # pages that this site leaves out
     return guide
 
 
@@ -95,7 +95,7 @@ def index(site: FactsGuide) -> SearchIndex:
 def pages_with(index: SearchIndex, query: str) -> set[str]:
     """Pages that have every word of ``query``, as the site's JavaScript looks them up."""
     english = SearchEnglish({})
-    found = set(index["docnames"])
+    pages = set(index["docnames"])
     for word in re.findall(r"\w+", query.lower()):
         if word in english.stopwords or word.isdigit():
             continue
@@ -103,8 +103,8 @@ def pages_with(index: SearchIndex, query: str) -> set[str]:
         for terms in (index["terms"], index["titleterms"]):
             numbers = terms.get(english.stem(word), [])
             hits |= {index["docnames"][n] for n in ([numbers] if isinstance(numbers, int) else numbers)}
-        found &= hits
-    return found
+        pages &= hits
+    return pages
 
 
 @pytest.mark.parametrize(("name", "text"), ERRORS)
@@ -145,10 +145,10 @@ def search(site: FactsGuide) -> Iterator[Callable[[str], list[str]]]:
 def test_the_search_leads_from_the_error_text_to_the_entry(
     search: Callable[[str], list[str]], name: str, text: str
 ) -> None:
-    found = search(text)
+    hits = search(text)
     # Sphinx splits an index entry at a semicolon, so such a text leads to the page and not to the entry.
-    wanted = f"docs/{TROUBLE}" if ";" in text else f"docs/{TROUBLE}#{name}"
-    assert wanted in found[:3], found
+    target = f"docs/{TROUBLE}" if ";" in text else f"docs/{TROUBLE}#{name}"
+    assert target in hits[:3], hits
 
 
 def test_the_search_finds_settings_and_titles(search: Callable[[str], list[str]], facts: Facts) -> None:

@@ -24,7 +24,7 @@ def result(run: str) -> records.Result:
 def test_a_partial_run_keeps_the_other_regions_and_their_run() -> None:
     first = records.Record(machine_class="gfx942").merged("1", RUN, {"a": result("1"), "b": result("1")}, {"a", "b"})
     second = first.merged("2", RUN, {"a": result("2")}, {"a", "b"})
-    assert {name: made.run for name, made in second.regions.items()} == {"a": "2", "b": "1"}
+    assert {name: entry.run for name, entry in second.regions.items()} == {"a": "2", "b": "1"}
     assert set(second.runs) == {"1", "2"}
 
 

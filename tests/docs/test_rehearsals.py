@@ -19,14 +19,14 @@ def result(status: str) -> Result:
 
 def test_a_step_is_a_row_and_what_did_not_run_or_failed_says_so(tmp_path: Path) -> None:
     step = Step(really="all", replaced=[])
-    found = Rehearsals(
+    record = Rehearsals(
         machine="two cores",
         steps={"version": step, "build": step},
         results={"0.8.4": {"version": result("passed")}, "0.33.0": {"version": result("failed")}},
     )
-    assert rows(found) == [["version", "8.7\u00a0s", "failed"], ["build", "not run", "not run"]]
-    save(found, tmp_path / "a" / "rehearsals.json")
-    assert load(tmp_path / "a" / "rehearsals.json") == found
+    assert rows(record) == [["version", "8.7\u00a0s", "failed"], ["build", "not run", "not run"]]
+    save(record, tmp_path / "a" / "rehearsals.json")
+    assert load(tmp_path / "a" / "rehearsals.json") == record
 
 
 def test_no_record_and_a_broken_one(tmp_path: Path) -> None:

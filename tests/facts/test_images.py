@@ -72,10 +72,10 @@ def test_a_planted_fault_is_one_line(tmp_path: Path, old: str, new: str, says: s
     assert old in IMAGE
     folder = write(tmp_path)
     (folder / "images.toml").write_text(IMAGE.replace(old, new, 1))
-    with pytest.raises(FactsError) as found:
+    with pytest.raises(FactsError) as raised:
         load(folder)
-    assert str(found.value).startswith("verl_rocm/facts/images.toml: image 'first': ")
-    assert says in str(found.value) and "\n" not in str(found.value)
+    assert str(raised.value).startswith("verl_rocm/facts/images.toml: image 'first': ")
+    assert says in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_an_image_is_listed_once(tmp_path: Path) -> None:

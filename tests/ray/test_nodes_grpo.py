@@ -25,12 +25,12 @@ def test_the_recipe_trains_over_two_nodes() -> None:
         def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
             return {**variables, "RAY_AUTH_TOKEN_PATH": str(folder / "token"), **(more or {})}
 
-    own = [made for made in training.overrides("cpu", 1, STEPS, True) if "ray_kwargs.ray_init" not in made]
-    with nodes.Nodes("head", "worker", shared=[training.ROOT]) as made:
-        cluster = Trained(made, folder, gpus=1)
+    own = [override for override in training.overrides("cpu", 1, STEPS, True) if "ray_kwargs.ray_init" not in override]
+    with nodes.Nodes("head", "worker", shared=[training.ROOT]) as pair:
+        cluster = Trained(pair, folder, gpus=1)
         cluster.start()
         done = cluster.guarded("bash", SNIPPETS / "recipes" / "grpo.sh", *own, "trainer.nnodes=2", gpus=1, timeout=400)
-        engines = [[p for p in node.processes() if "VLLM::" in p or "vllm" in p.lower()] for node in made]
+        engines = [[p for p in node.processes() if "VLLM::" in p or "vllm" in p.lower()] for node in pair]
     assert done.returncode == 0, done.stdout[-3000:]
     assert "several_nodes_run: 10.77.0.1 (head), 10.77.0.2 (worker)" in done.stdout
     assert engines == [[], []], "the rollout servers end with the run"

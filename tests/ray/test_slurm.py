@@ -48,11 +48,17 @@ class Site:
     def submit(self, *command: str) -> str:
         """Submit the guide's script; the job's number."""
         path = f"{self.home.parent / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        given = {"PATH": path, "INTERFACE": "eth0", "GPUS": "1", "OPEN_FILES": "1024", "RAY_USAGE_STATS_ENABLED": "0"}
+        environment = {
+            "PATH": path,
+            "INTERFACE": "eth0",
+            "GPUS": "1",
+            "OPEN_FILES": "1024",
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
         there = ["sh", "-c", 'cd "$0" && exec sbatch --parsable --gpus-per-node=1 several_nodes_slurm.sh verl.sif "$@"']
-        made = self.slurm.run(*there, self.home, *command, env=given)
-        assert made.returncode == 0, made.stdout
-        return made.stdout.strip()
+        submission = self.slurm.run(*there, self.home, *command, env=environment)
+        assert submission.returncode == 0, submission.stdout
+        return submission.stdout.strip()
 
     def log(self, job: str) -> str:
         """What the job printed so far."""
@@ -74,15 +80,15 @@ class Site:
         end = time.monotonic() + 15  # Slurm ends what is left after the job has ended
         own = ("munged", "slurmctld", "slurmd ", ": slurmscriptd", "slurmstepd")
         while True:
-            found = [f"{node.name}: {p}" for node in self.nodes for p in node.processes() if not p.startswith(own)]
-            found += [str(folder) for folder in self.home.glob("ray-*")]
+            leftovers = [f"{node.name}: {p}" for node in self.nodes for p in node.processes() if not p.startswith(own)]
+            leftovers += [str(folder) for folder in self.home.glob("ray-*")]
             for node in self.nodes:
-                found += [
+                leftovers += [
                     f"{node.name}: {line}"
                     for line in node.run(["sh", "-c", "ls -d /tmp/ray* 2>/dev/null"]).stdout.split()
                 ]
-            if not found or time.monotonic() > end:
-                return found
+            if not leftovers or time.monotonic() > end:
+                return leftovers
             time.sleep(0.5)
 
 
@@ -101,13 +107,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     apptainer.parent.mkdir()
     apptainer.write_text(APPTAINER)
     apptainer.chmod(0o755)
-    with nodes.Nodes("n1", "n2", shared=[folder, ROOT], devices=["kfd"]) as made:
-        yield Site(made, slurm.Slurm(made, folder / "slurm"), home)
+    with nodes.Nodes("n1", "n2", shared=[folder, ROOT], devices=["kfd"]) as pair:
+        yield Site(pair, slurm.Slurm(pair, folder / "slurm"), home)
 
 
 def test_slurm_sets_the_variable_that_ray_and_verl_refuse(site: Site) -> None:
-    made = site.slurm.run("srun", "-N2", "--gpus-per-node=1", "sh", "-c", "echo $SLURM_NODEID ${ROCR_VISIBLE_DEVICES}")
-    assert sorted(line for line in made.stdout.splitlines() if line[:1].isdigit()) == ["0 0", "1 0"]
+    step = site.slurm.run("srun", "-N2", "--gpus-per-node=1", "sh", "-c", "echo $SLURM_NODEID ${ROCR_VISIBLE_DEVICES}")
+    assert sorted(line for line in step.stdout.splitlines() if line[:1].isdigit()) == ["0 0", "1 0"]
 
 
 def test_a_job_over_two_nodes_ends_with_the_code_of_its_command(site: Site) -> None:

@@ -17,13 +17,18 @@ WITHIN = 60.0
 
 
 @pytest.fixture(scope="module")
-def made() -> Path:
+def prepared() -> Path:
     return training.prepare(training.scratch("faults"))
 
 
-def test_a_sync_that_loads_nothing_is_noticed(made: Path) -> None:
+def test_a_sync_that_loads_nothing_is_noticed(prepared: Path) -> None:
     run = training.run(
-        "grpo.sh", made, made / "no-sync", steps=2, more=training.KEEP_LAST, variables={"VERL_ON_CPU_FAULT": "no-sync"}
+        "grpo.sh",
+        prepared,
+        prepared / "no-sync",
+        steps=2,
+        more=training.KEEP_LAST,
+        variables={"VERL_ON_CPU_FAULT": "no-sync"},
     )
     assert run.code == 0, f"verl itself notices nothing\n{run.tail()}"
     with pytest.raises(AssertionError, match="the engine holds other weights"):
@@ -65,11 +70,11 @@ def ended(run: training.Run, reason: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["VLLM::Worker", "VLLM::EngineCor"])
-def test_a_killed_engine_ends_the_run(made: Path, name: str) -> None:
-    folder = made / name.removeprefix("VLLM::").lower()
+def test_a_killed_engine_ends_the_run(prepared: Path, name: str) -> None:
+    folder = prepared / name.removeprefix("VLLM::").lower()
     killer = Killer(folder, name)
     run = training.run(
-        "grpo.sh", made, folder, steps=1000, meanwhile=killer, timeout=600, variables={"GUARD_PATIENCE": PATIENCE}
+        "grpo.sh", prepared, folder, steps=1000, meanwhile=killer, timeout=600, variables={"GUARD_PATIENCE": PATIENCE}
     )
     seconds = time.monotonic() - killer.when
     assert killer.when, f"no {name} was seen\n{run.tail()}"
@@ -84,8 +89,8 @@ def test_a_killed_engine_ends_the_run(made: Path, name: str) -> None:
         ("raise-in-generate:1", "said: .* on purpose, in generation"),
     ],
 )
-def test_a_failing_worker_ends_the_run(made: Path, fault: str, reason: str) -> None:
-    folder = made / fault.replace(":", "-")
+def test_a_failing_worker_ends_the_run(prepared: Path, fault: str, reason: str) -> None:
+    folder = prepared / fault.replace(":", "-")
     seen: list[float] = []
 
     def failed(children: list[psutil.Process]) -> None:
@@ -96,7 +101,7 @@ def test_a_failing_worker_ends_the_run(made: Path, fault: str, reason: str) -> N
     watcher: Callable[[list[psutil.Process]], None] = failed
     run = training.run(
         "grpo.sh",
-        made,
+        prepared,
         folder,
         steps=1000,
         meanwhile=watcher,

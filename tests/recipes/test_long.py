@@ -12,12 +12,12 @@ STEPS = 2
 
 
 @pytest.fixture(scope="module")
-def made() -> Path:
+def prepared() -> Path:
     return training.prepare(training.scratch("long"))
 
 
-def test_two_ranks_with_two_replicas(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = training.run("grpo.sh", made, made / "two", steps=STEPS, gpus=2)
+def test_two_ranks_with_two_replicas(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = training.run("grpo.sh", prepared, prepared / "two", steps=STEPS, gpus=2)
     with capsys.disabled():
         show(run, STEPS, "cpu", "grpo-two-ranks")
     checks.assert_trained(run, STEPS)
@@ -29,11 +29,11 @@ def test_two_ranks_with_two_replicas(made: Path, capsys: pytest.CaptureFixture[s
     keep(run, STEPS, "cpu", "grpo-two-ranks")
 
 
-def test_a_run_goes_on_from_its_checkpoint(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = training.run("grpo.sh", made, made / "resume", steps=1, more=training.KEEP_LAST)
+def test_a_run_goes_on_from_its_checkpoint(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = training.run("grpo.sh", prepared, prepared / "resume", steps=1, more=training.KEEP_LAST)
     checks.assert_trained(first, 1)
-    (made / "resume" / "watch.jsonl").unlink()
-    second = training.run("grpo.sh", made, made / "resume", steps=STEPS, more=training.KEEP_LAST)
+    (prepared / "resume" / "watch.jsonl").unlink()
+    second = training.run("grpo.sh", prepared, prepared / "resume", steps=STEPS, more=training.KEEP_LAST)
     with capsys.disabled():
         show(second, STEPS, "cpu", "grpo-resumed")
     checks.assert_trained(second, STEPS, first=2)
@@ -43,8 +43,8 @@ def test_a_run_goes_on_from_its_checkpoint(made: Path, capsys: pytest.CaptureFix
     keep(second, STEPS, "cpu", "grpo-resumed")
 
 
-def test_ppo_with_a_critic(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = training.run("ppo.sh", made, made / "ppo", steps=STEPS, more=training.CRITIC_ON_CPU)
+def test_ppo_with_a_critic(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = training.run("ppo.sh", prepared, prepared / "ppo", steps=STEPS, more=training.CRITIC_ON_CPU)
     with capsys.disabled():
         show(run, STEPS, "cpu", "ppo")
     checks.assert_trained(run, STEPS)
@@ -53,8 +53,8 @@ def test_ppo_with_a_critic(made: Path, capsys: pytest.CaptureFixture[str]) -> No
     keep(run, STEPS, "cpu", "ppo")
 
 
-def test_fully_async(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = training.run("fully_async.sh", made, made / "async", steps=STEPS, gpus=2, more=training.ASYNC_ON_CPU)
+def test_fully_async(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = training.run("fully_async.sh", prepared, prepared / "async", steps=STEPS, gpus=2, more=training.ASYNC_ON_CPU)
     with capsys.disabled():
         show(run, STEPS, "cpu", "fully-async")
     assert run.code == 0, run.tail()

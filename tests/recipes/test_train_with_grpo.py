@@ -6,12 +6,12 @@ from tests.support import training
 
 
 def test_the_lesson_ends_with_a_curve() -> None:
-    made = training.prepare(training.scratch("lesson"))
-    folder = made / "run"
+    prepared = training.prepare(training.scratch("lesson"))
+    folder = prepared / "run"
     metrics = folder / "out" / "metrics-1.jsonl"
     run = training.run(
         "../../tutorial/train_with_grpo.sh",
-        made,
+        prepared,
         folder,
         steps=2,
         more=[f"hydra.run.dir={folder / 'hydra'}", "trainer.save_freq=-1"],

@@ -37,8 +37,8 @@ def no_gpus() -> str:
     """Why no stand-in devices can be made here, or an empty string."""
     if not shutil.which("unshare"):
         return "unshare is not installed (util-linux)"
-    made = subprocess.run(with_gpus("stat", "/dev/kfd"), capture_output=True, text=True, timeout=30)
-    return "" if made.returncode == 0 else f"no devices can be made here: {made.stderr.strip().splitlines()[-1:]}"
+    probe = subprocess.run(with_gpus("stat", "/dev/kfd"), capture_output=True, text=True, timeout=30)
+    return "" if probe.returncode == 0 else f"no devices can be made here: {probe.stderr.strip().splitlines()[-1:]}"
 
 
 class Podman:

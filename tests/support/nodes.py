@@ -47,13 +47,15 @@ def missing() -> str:
         if not shutil.which(tool):
             return f"{tool} is not installed (util-linux, iproute2)"
     probe = "mount -t tmpfs none /mnt && ip link add switch type bridge && ip link add here type veth peer name there"
-    made = subprocess.run(
+    attempt = subprocess.run(
         ["unshare", "--net", "--pid", "--mount", "--uts", "--fork", "--mount-proc", "sh", "-c", probe],
         capture_output=True,
         text=True,
         timeout=30,
     )
-    return "" if made.returncode == 0 else f"no namespaces can be made here: {made.stderr.strip().splitlines()[-1]}"
+    return (
+        "" if attempt.returncode == 0 else f"no namespaces can be made here: {attempt.stderr.strip().splitlines()[-1]}"
+    )
 
 
 def _child(parent: int) -> int:
@@ -144,7 +146,7 @@ class Nodes:
         subprocess.run([*enter, "ip", "link", "add", "switch", "type", "bridge"], check=True)
         subprocess.run([*enter, "ip", "link", "set", "switch", "up"], check=True)
         hosts = "\n".join(f"{NETWORK}.{number} {name}" for number, name in enumerate(self.names, 1))
-        made = []
+        entered = []
         for number, name in enumerate(self.names, 1):
             own = ["--net", "--pid", "--mount", "--uts", "--ipc", "--fork", "--mount-proc", "--kill-child"]
             holder = self._hold(
@@ -176,8 +178,8 @@ class Nodes:
             for words in ("link set lo up", f"addr add {node.address}/24 dev eth0", "link set eth0 up"):
                 node.run(["ip", *words.split()]).check_returncode()
             node.run(["ip", "route", "add", "default", "dev", "eth0"]).check_returncode()
-            made.append(node)
-        return made
+            entered.append(node)
+        return entered
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

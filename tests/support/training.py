@@ -74,10 +74,10 @@ exit $code
 def can_be_alone() -> bool:
     """Whether this machine lets a process have a ``/tmp`` of its own."""
     try:
-        made = subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True)
+        probe = subprocess.run(["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True)
     except FileNotFoundError:
         return False
-    return made.returncode == 0
+    return probe.returncode == 0
 
 
 @dataclass
@@ -99,11 +99,11 @@ class Run:
     def all_syncs(self, who: str) -> dict[int, list[dict[str, str]]]:
         """Digests of the weights that ``who`` ("actor", "engine") had in each sync, by process."""
         log = self.folder / "watch.jsonl"
-        found: dict[int, list[dict[str, str]]] = {}
+        syncs: dict[int, list[dict[str, str]]] = {}
         for line in map(json.loads, log.read_text().splitlines() if log.is_file() else []):
             if line["who"] == who:
-                found.setdefault(line["pid"], []).append(line["digest"])
-        return found
+                syncs.setdefault(line["pid"], []).append(line["digest"])
+        return syncs
 
     def syncs(self, who: str) -> list[dict[str, str]]:
         """The same, of the first process alone."""
@@ -138,15 +138,15 @@ def prepare(folder: Path, model: str = "") -> Path:
     return folder
 
 
-def environment(made: Path, folder: Path, accelerator: str, gpus: int) -> dict[str, str]:
+def environment(prepared: Path, folder: Path, accelerator: str, gpus: int) -> dict[str, str]:
     """Variables of a run in ``folder`` with what :func:`prepare` made."""
-    model = (made / NAMED).read_text() if (made / NAMED).is_file() else str(made / "model")
+    model = (prepared / NAMED).read_text() if (prepared / NAMED).is_file() else str(prepared / "model")
     variables = {
         "MODEL": model,
         "GPUS": str(gpus),
         "OUT": str(folder / "out"),
-        "TRAIN_FILES": str(made / "data" / "train.parquet"),
-        "VAL_FILES": str(made / "data" / "val.parquet"),
+        "TRAIN_FILES": str(prepared / "data" / "train.parquet"),
+        "VAL_FILES": str(prepared / "data" / "val.parquet"),
         "PROMPT_TOKENS": "96",
         "RESPONSE_TOKENS": "16",
         "TOKENS_PER_GPU": "2048",
@@ -158,7 +158,7 @@ def environment(made: Path, folder: Path, accelerator: str, gpus: int) -> dict[s
         "VLLM_NO_USAGE_STATS": "1",
     }
     variables |= verl_on_cpu.watching(folder / "watch.jsonl")
-    variables["PYTHONPATH"] = f"{made / 'packages'}{os.pathsep}{ROOT}"
+    variables["PYTHONPATH"] = f"{prepared / 'packages'}{os.pathsep}{ROOT}"
     if accelerator == "cpu":
         variables |= verl_on_cpu.environment()
         # No idle Python process for each of Ray's CPUs, and no end of a worker because others use the memory too.
@@ -168,19 +168,19 @@ def environment(made: Path, folder: Path, accelerator: str, gpus: int) -> dict[s
 
 def overrides(accelerator: str, gpus: int, steps: int, tiny: bool) -> list[str]:
     """What a small run adds to the recipe's own settings."""
-    made = [*SMALL, *(TINY if tiny else ()), f"trainer.total_training_steps={steps}"]
-    made += [
+    values = [*SMALL, *(TINY if tiny else ()), f"trainer.total_training_steps={steps}"]
+    values += [
         f"reward.custom_reward_function.path={TUTORIAL / 'arithmetic_reward.py'}",
         "reward.custom_reward_function.name=compute_score",
     ]
     if accelerator == "cpu":
-        made += [*verl_on_cpu.OVERRIDES, f"+ray_kwargs.ray_init.num_gpus={gpus}"]
-    return made
+        values += [*verl_on_cpu.OVERRIDES, f"+ray_kwargs.ray_init.num_gpus={gpus}"]
+    return values
 
 
 def run(
     recipe: str,
-    made: Path,
+    prepared: Path,
     folder: Path,
     *,
     steps: int,
@@ -197,13 +197,13 @@ def run(
     """
     folder.mkdir(parents=True, exist_ok=True)
     left = folder / "left.txt"
-    words = overrides(accelerator, gpus, steps, tiny=not (made / NAMED).is_file())
+    words = overrides(accelerator, gpus, steps, tiny=not (prepared / NAMED).is_file())
     command = ["bash", str(RECIPES / recipe), *words, *more]
     alone = can_be_alone()
     if alone:
         command = ["unshare", "--mount", "sh", "-c", OWN, "sh", str(left), str(folder), *command]
-    kept = dict.fromkeys(str(path) for path in (ROOT, Path(sys.prefix), made) if path.is_relative_to("/tmp"))
-    env = environment(made, folder, accelerator, gpus) | dict(variables or {}) | {"KEPT": " ".join(kept)}
+    kept = dict.fromkeys(str(path) for path in (ROOT, Path(sys.prefix), prepared) if path.is_relative_to("/tmp"))
+    env = environment(prepared, folder, accelerator, gpus) | dict(variables or {}) | {"KEPT": " ".join(kept)}
     watch = Memory(meanwhile)
     watch.start()
     started = time.monotonic()
@@ -227,14 +227,14 @@ def run(
 
 def survivors(variable: str) -> list[str]:
     """Commands of the processes that have ``variable`` (``NAME=value``) in their environment."""
-    found = []
+    left = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if variable.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:80])
+                left.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:80])
         except OSError:
             continue
-    return found
+    return left
 
 
 class Memory(threading.Thread):

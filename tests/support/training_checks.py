@@ -34,7 +34,7 @@ def assert_synced(run: Run, steps: int) -> None:
 
 def only(digests: list[dict[str, str]], names: Set[str]) -> list[dict[str, str]]:
     """The same digests, of some weights."""
-    return [{name: made[name] for name in sorted(names)} for made in digests]
+    return [{name: digest[name] for name in sorted(names)} for digest in digests]
 
 
 def assert_learned(run: Run) -> None:

@@ -33,8 +33,8 @@ other.sleep(seconds=2)
 
 
 def test_python_snippets() -> None:
-    found = {(n.kind, n.name) for n in snippets.python(PYTHON, "a.py")}
-    assert found == {
+    names = {(n.kind, n.name) for n in snippets.python(PYTHON, "a.py")}
+    assert names == {
         ("argument", "model"),
         ("argument", "seed"),
         ("argument", "compilation_config"),
@@ -198,9 +198,9 @@ ENV_VARS = "+ray_kwargs.ray_init.runtime_env.env_vars"
     ],
 )
 def test_a_name_against_vllm_0_30_and_verl_0_9(kind: str, name: str, says: str | None) -> None:
-    found = list(JUDGE.faults(Named(kind, name, "a", 1), ["0.30.0"], ["0.9.1"]))  # type: ignore[arg-type]
-    assert len(found) == (says is not None)
-    assert not says or found[0].startswith(says)
+    messages = list(JUDGE.faults(Named(kind, name, "a", 1), ["0.30.0"], ["0.9.1"]))  # type: ignore[arg-type]
+    assert len(messages) == (says is not None)
+    assert not says or messages[0].startswith(says)
 
 
 # What the guide's predecessor of April 2025 named, in its build line, its script and its constructor.
@@ -272,8 +272,8 @@ def test_a_variable_that_a_snippet_itself_reads_is_its_own(tmp_path: Path) -> No
         'export PORT="${PORT:-1}"\nexport IDLE="${IDLE:-1}"\nexport VLLM_NOPE=1\n'
     )
     (root / "snippets" / "task.sh").write_text('echo "$PORT" "$VLLM_NOPE"\n')
-    found = faults(root, JUDGE.facts)
-    assert [line.split(": ")[0] + line.rpartition(" read ")[2].split(";")[0] for line in found] == [
+    messages = faults(root, JUDGE.facts)
+    assert [line.split(": ")[0] + line.rpartition(" read ")[2].split(";")[0] for line in messages] == [
         "snippets/env.sh:2IDLE",
         "snippets/env.sh:3VLLM_NOPE",
     ]
@@ -289,20 +289,22 @@ def test_a_setting_of_a_page_needs_no_plus_sign_but_must_exist(tmp_path: Path) -
 
 
 def test_a_snippet_that_no_page_shows_is_judged_by_the_default_claims(tmp_path: Path) -> None:
-    found = faults(project(tmp_path, "A\n=\n", OLD), JUDGE.facts)
-    assert len(found) == 1
-    assert found[0].startswith("snippets/a.py:3: vllm ")
+    messages = faults(project(tmp_path, "A\n=\n", OLD), JUDGE.facts)
+    assert len(messages) == 1
+    assert messages[0].startswith("snippets/a.py:3: vllm ")
 
 
 def test_gone_names_must_be_gone(tmp_path: Path) -> None:
     text = ":vllm: 0.30.0\n:gone: swap_space, enforce_eager\n\nA\n=\n\n``swap_space`` and ``enforce_eager``.\n"
-    found = faults(project(tmp_path, text, ""), JUDGE.facts)
-    assert found == ["docs/a.rst: enforce_eager is listed as gone, but the claimed releases have it"]
+    messages = faults(project(tmp_path, text, ""), JUDGE.facts)
+    assert messages == ["docs/a.rst: enforce_eager is listed as gone, but the claimed releases have it"]
 
 
 def test_a_page_with_a_claim_that_means_nothing_is_one_fault(tmp_path: Path) -> None:
-    found = faults(project(tmp_path, ":vllm: 0.99.0\n\nA\n=\n\n``enforce_eager`` ``VLLM_USE_V1``\n", ""), JUDGE.facts)
-    assert found == ["docs/a.rst: 0.99.0 is not stored; correct the claim or run `make releases`"]
+    messages = faults(
+        project(tmp_path, ":vllm: 0.99.0\n\nA\n=\n\n``enforce_eager`` ``VLLM_USE_V1``\n", ""), JUDGE.facts
+    )
+    assert messages == ["docs/a.rst: 0.99.0 is not stored; correct the claim or run `make releases`"]
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,9 +62,9 @@ def call(project: Path, *arguments: str) -> tuple[int, str]:
 
 
 def record(project: Path) -> dict[str, dict[str, object]]:
-    found = json.loads((project / f"records/cpu-{os.uname().machine}.json").read_text())["regions"]
-    assert isinstance(found, dict)
-    return found
+    regions = json.loads((project / f"records/cpu-{os.uname().machine}.json").read_text())["regions"]
+    assert isinstance(regions, dict)
+    return regions
 
 
 def test_a_run_is_recorded_with_what_was_passed_and_measured(project: Path, workers: tuple[str, ...]) -> None:
@@ -72,10 +72,10 @@ def test_a_run_is_recorded_with_what_was_passed_and_measured(project: Path, work
     code, output = call(project, *workers)
     assert code == 0
     assert "a.py:one  run on CPU" in output
-    made = record(project)["a.py:one"]
-    assert (made["status"], made["level"]) == ("passed", "run")
-    assert made["passed"] == {"size": "4"}
-    assert made["measured"] == {"freed_gib": 1.25}
+    result = record(project)["a.py:one"]
+    assert (result["status"], result["level"]) == ("passed", "run")
+    assert result["passed"] == {"size": "4"}
+    assert result["measured"] == {"freed_gib": 1.25}
 
 
 def test_a_failure_is_recorded_and_fails_the_run(project: Path, workers: tuple[str, ...]) -> None:
@@ -204,8 +204,8 @@ def test_a_process_left_behind_is_ended_and_fails_the_run(project: Path, workers
 def test_the_outcomes_of_a_region_become_one(
     outcomes: list[Outcome], status: str, level: str, reason: str | None
 ) -> None:
-    made = per_region("1", outcomes, {"r": REGION})["r"]
-    assert (made.status, made.level, made.reason) == (status, level, reason)
+    result = per_region("1", outcomes, {"r": REGION})["r"]
+    assert (result.status, result.level, result.reason) == (status, level, reason)
 
 
 def test_different_values_of_an_argument_are_all_said() -> None:
@@ -214,8 +214,10 @@ def test_different_values_of_an_argument_are_all_said() -> None:
 
 
 def test_seconds_are_shared_by_the_regions_of_a_test() -> None:
-    made = per_region("1", [Outcome(("r", "s"), "run", None, seconds=3, setup_seconds=2)], {"r": REGION, "s": REGION})
-    assert (made["r"].seconds, made["s"].setup_seconds) == (1.5, 1.0)
+    results = per_region(
+        "1", [Outcome(("r", "s"), "run", None, seconds=3, setup_seconds=2)], {"r": REGION, "s": REGION}
+    )
+    assert (results["r"].seconds, results["s"].setup_seconds) == (1.5, 1.0)
 
 
 @pytest.mark.parametrize("name", ["docs/how-to/sleep-mode.rst", "how_to/sleep_mode", "how-to/sleep-mode.md"])

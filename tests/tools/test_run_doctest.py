@@ -7,22 +7,23 @@ import os
 import subprocess
 import sys
 import venv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tools import environment, run_doctest
 from tools.environment import ROOT
-from tools.run_doctest import BadInput, choose, plan
+from tools.run_doctest import BadInput, Interpreter, choose_accelerator, command
 
-CPU = {"torch": True, "hip": None, "cuda": None, "gpus": False, "vllm": True, "pytest": True}
-NONE = {"torch": False, "vllm": False, "pytest": False}
-ROCM = {**CPU, "hip": "7.0.51831", "gpus": True}
-CUDA = {**CPU, "cuda": "13.0", "gpus": True}
+CPU = Interpreter(torch=True, vllm=True, pytest=True)
+NONE = Interpreter()
+ROCM = replace(CPU, hip="7.0.51831", gpus=True)
+CUDA = replace(CPU, cuda="13.0", gpus=True)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "accelerator"),
+    ("option", "interpreter", "accelerator"),
     [
         ("auto", NONE, "cpu"),
         ("auto", CPU, "cpu"),
@@ -30,26 +31,26 @@ CUDA = {**CPU, "cuda": "13.0", "gpus": True}
         ("rocm", ROCM, "rocm"),
         ("auto", CUDA, "cuda"),
         ("cpu", ROCM, "cpu"),
-        ("auto", {**CUDA, "gpus": False}, "cpu"),
+        ("auto", replace(CUDA, gpus=False), "cpu"),
     ],
 )
-def test_the_best_accelerator_is_chosen(wanted: str, found: dict[str, object], accelerator: str) -> None:
-    assert choose(wanted, found, "python3") == accelerator
+def test_the_best_accelerator_is_chosen(option: str, interpreter: Interpreter, accelerator: str) -> None:
+    assert choose_accelerator(option, interpreter, "python3") == accelerator
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "says"),
+    ("option", "interpreter", "says"),
     [
         ("rocm", CPU, "no ROCM build of torch: set PYTHON="),
         ("cuda", ROCM, "no CUDA build of torch: set PYTHON="),
-        ("auto", {**ROCM, "gpus": False}, "has a ROCm torch but no GPU"),
-        ("cuda", {**CUDA, "gpus": False}, "check nvidia-smi"),
-        ("auto", {**ROCM, "vllm": False}, "no vLLM: install vLLM there"),
+        ("auto", replace(ROCM, gpus=False), "has a ROCm torch but no GPU"),
+        ("cuda", replace(CUDA, gpus=False), "check nvidia-smi"),
+        ("auto", replace(ROCM, vllm=False), "no vLLM: install vLLM there"),
     ],
 )
-def test_a_gpu_interpreter_that_cannot_run_is_refused(wanted: str, found: dict[str, object], says: str) -> None:
+def test_a_gpu_interpreter_that_cannot_run_is_refused(option: str, interpreter: Interpreter, says: str) -> None:
     with pytest.raises(BadInput, match=says):
-        choose(wanted, found, "python3")
+        choose_accelerator(option, interpreter, "python3")
 
 
 def test_the_device_file_tells_why_there_is_no_gpu(tmp_path: Path) -> None:
@@ -79,10 +80,10 @@ def test_a_device_file_without_access_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(variables: dict[str, str], says: str) -> None:
-    command = ["make", "--no-print-directory", "doctest"]
+    words = ["make", "--no-print-directory", "doctest"]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    made = subprocess.run(command, cwd=ROOT, env={**inherited, **variables}, capture_output=True, text=True)
-    lines = made.stderr.strip().splitlines()
+    done = subprocess.run(words, cwd=ROOT, env={**inherited, **variables}, capture_output=True, text=True)
+    lines = done.stderr.strip().splitlines()
     assert lines[0].startswith("make doctest: ")
     assert says in lines[0]
     assert lines[1:] == [f"make: *** [Makefile:{_line_of_recipe()}: doctest] Error 2"]
@@ -115,18 +116,18 @@ def test_the_image_interpreter_is_used_and_stays_as_it_is(image_python: Path, mo
     site = next((image_python.parent.parent / "lib").glob("python3*")) / "site-packages"
     before = sorted(path.relative_to(site) for path in site.rglob("*.py"))
     beside = next(path for path in sys.path if path.endswith("site-packages"))
-    monkeypatch.setattr(run_doctest, "beside", lambda found: Path(beside))
-    python, arguments, environ = plan({"PYTHON": str(image_python), "ONLY": "sleep"})
+    monkeypatch.setattr(run_doctest, "beside", lambda interpreter: Path(beside))
+    python, arguments, environ = command({"PYTHON": str(image_python), "ONLY": "sleep"})
     assert python == str(image_python)
     assert "--accelerator=rocm" in arguments
     assert "--only=sleep" in arguments
     program = "import json, sys, torch, pytest; print(json.dumps([torch.version.hip, sys.prefix, pytest.__file__]))"
     tools = environ["GUIDE_TEST_TOOLS"]
-    made = subprocess.run(
+    done = subprocess.run(
         [python, "-c", f"import sys; sys.path.append({tools!r}); {program}"], capture_output=True, text=True
     )
-    assert made.returncode == 0, made.stderr
-    hip, prefix, where = json.loads(made.stdout)
+    assert done.returncode == 0, done.stderr
+    hip, prefix, where = json.loads(done.stdout)
     assert hip == "7.0.51831"
     assert Path(prefix) == image_python.parent.parent
     assert where.startswith(beside)
@@ -134,9 +135,9 @@ def test_the_image_interpreter_is_used_and_stays_as_it_is(image_python: Path, mo
 
 
 def test_a_gpu_run_takes_no_engine_of_ours(image_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_doctest, "beside", lambda found: None)
+    monkeypatch.setattr(run_doctest, "beside", lambda interpreter: None)
     with pytest.raises(BadInput, match="VLLM= picks the CPU engine"):
-        plan({"PYTHON": str(image_python), "VLLM": "0.28.0"})
+        command({"PYTHON": str(image_python), "VLLM": "0.28.0"})
 
 
 def test_pytest_that_is_there_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +145,7 @@ def test_pytest_that_is_there_needs_no_network(monkeypatch: pytest.MonkeyPatch) 
         raise AssertionError("nothing may be installed")
 
     monkeypatch.setattr(subprocess, "run", no_install)
-    assert run_doctest.beside({"pytest": True}) is None
+    assert run_doctest.beside(Interpreter(pytest=True)) is None
 
 
 @pytest.mark.parametrize(

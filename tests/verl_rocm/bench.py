@@ -62,11 +62,11 @@ def until(says: str, command: list[str], environment: dict[str, str], log: Path)
         ) as process,
     ):
         assert process.stdout is not None
-        found = any(line.startswith(says) for line in process.stdout)
+        reached = any(line.startswith(says) for line in process.stdout)
         passed = time.perf_counter() - started
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    if not found:
+    if not reached:
         raise SystemExit(f"bench: no engine was started: {log.read_text().strip().splitlines()[-1]}")
     return passed
 

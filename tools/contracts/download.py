@@ -16,7 +16,7 @@ from packaging.version import Version
 BACKEND = Path(__file__).parent / "sdist_metadata"
 SUFFIXES = {".py", ".yaml", ".cmake", ".cpp", ".cc", ".cu", ".cuh", ".h", ".hpp", ".rs"}
 SKIPPED = {"tests", "examples", "benchmarks"}
-Wanted = Callable[[str], bool]
+Selector = Callable[[str], bool]
 
 
 class DownloadError(Exception):
@@ -55,7 +55,7 @@ def releases(project: str, since: str) -> list[str]:
     return [str(v) for v in sorted(items) if v >= Version(since) and not v.is_prerelease]
 
 
-def _members(archive: Path, required: Wanted) -> Iterator[tuple[str, bytes]]:
+def _members(archive: Path, required: Selector) -> Iterator[tuple[str, bytes]]:
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             for name in wheel.namelist():
@@ -82,8 +82,8 @@ def sources(name: str) -> bool:
     return path.suffix in SUFFIXES or path.name in ("CMakeLists.txt", "METADATA", "PKG-INFO")
 
 
-def fetch(project: str, version: str, into: Path, required: Wanted = sources) -> Unpacked:
-    """Unpack the ``wanted`` files of a release below ``into``.
+def fetch(project: str, version: str, into: Path, required: Selector = sources) -> Unpacked:
+    """Unpack the ``required`` files of a release below ``into``.
 
     For vLLM the source archive comes first, because only it has the C++ sources. Where a release has none, the CPU
     rebuild stands in, which carries every Python file of vLLM in a small wheel. Of other projects the wheel is enough.

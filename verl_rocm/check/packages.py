@@ -18,15 +18,15 @@ PATIENCE = 5.0  # seconds for the import of amdsmi
 
 def installed() -> dict[str, str]:
     """Versions of the distributions that matter, as their metadata give them."""
-    names = {}
+    versions = {}
     for name in NAMES:
         try:
             version = importlib.metadata.version(name)
         except (importlib.metadata.PackageNotFoundError, KeyError, ValueError):
             continue
         if version:
-            names[name] = str(version)[:200]
-    return names
+            versions[name] = str(version)[:200]
+    return versions
 
 
 def folder(name: str) -> Path | None:
@@ -45,15 +45,15 @@ def torch() -> Torch | None:
         tree = ast.parse((where / "version.py").read_text(encoding="utf-8")) if where else None
     except (OSError, SyntaxError, ValueError):
         return None
-    names = {}
+    constants = {}
     for line in tree.body if tree else ():
         target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
         value = getattr(line, "value", None)
         if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
-            names[target.id] = value.value
+            constants[target.id] = value.value
     return (
-        Torch(version=names["__version__"], hip=names.get("hip"), cuda=names.get("cuda"))
-        if "__version__" in names
+        Torch(version=constants["__version__"], hip=constants.get("hip"), cuda=constants.get("cuda"))
+        if "__version__" in constants
         else None
     )
 

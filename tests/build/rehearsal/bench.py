@@ -56,7 +56,7 @@ class Bench:
         kernels.mkdir(exist_ok=True)
         (kernels / "__init__.py").touch()
         tools = ensure("build").parent
-        made = {
+        variables = {
             "HOME": str(self.root),
             "TMPDIR": str(self.root),
             "PATH": os.pathsep.join([str(STANDINS), str(self.python.parent), str(tools), "/usr/bin", "/bin"]),
@@ -73,12 +73,12 @@ class Bench:
             "REHEARSAL_PYTHON": str(self.python),
         }
         if compile:
-            made |= {
+            variables |= {
                 "REHEARSAL_CMAKE": str(tools / "cmake"),
                 "REHEARSAL_CMAKE_ARGS": " ".join(cmake_arguments(root, "gfx942")),
                 "CXXFLAGS": f"-DUSE_ROCM -D__HIP_PLATFORM_AMD__=1 -I{root}/include -w",
             }
-        return made | dict(env or {})
+        return variables | dict(env or {})
 
     def run(self, command: Command, env: Env | None = None, *, cwd: Path | None = None) -> Done:
         """Run a command in the source with the variables of :meth:`environment`."""

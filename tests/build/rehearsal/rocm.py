@@ -49,8 +49,8 @@ def _unpack_debian(target: Path) -> None:
             text=True,
         )
         if done.returncode:
-            said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise Missing(f"libamdhip64 cannot be fetched from Debian: {said}")
+            message = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise Missing(f"libamdhip64 cannot be fetched from Debian: {message}")
         for package in Path(folder).glob("*.deb"):
             subprocess.run(["dpkg", "-x", str(package), str(target)], check=True)
 
@@ -66,20 +66,20 @@ def rocm(cache: Path = CACHE) -> Path:
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
-        made = Path(folder) / "rocm"
+        draft = Path(folder) / "rocm"
         _unpack_debian(Path(folder) / "debian")
         shutil.copytree(
-            next((Path(folder) / "debian" / "usr" / "lib").glob("*-linux-gnu")), made / "lib", symlinks=True
+            next((Path(folder) / "debian" / "usr" / "lib").glob("*-linux-gnu")), draft / "lib", symlinks=True
         )
-        (made / "lib" / "libamdhip64.so").symlink_to("libamdhip64.so.5")
-        shutil.copytree(headers(), made / "include")
-        compiler = made / "lib" / "llvm" / "bin" / "clang++"
+        (draft / "lib" / "libamdhip64.so").symlink_to("libamdhip64.so.5")
+        shutil.copytree(headers(), draft / "include")
+        compiler = draft / "lib" / "llvm" / "bin" / "clang++"
         compiler.parent.mkdir(parents=True)
         shutil.copy(STANDINS / "clang++", compiler)
-        config = made / "lib" / "cmake" / "hip-lang" / "hip-lang-config.cmake"
+        config = draft / "lib" / "cmake" / "hip-lang" / "hip-lang-config.cmake"
         config.parent.mkdir(parents=True)
         config.write_text(HIP_LANG, encoding="utf-8")
-        made.rename(target)
+        draft.rename(target)
     return target
 
 

@@ -67,12 +67,12 @@ def archive(release: str, cache: Path = CACHE) -> Path:
             env=os.environ | {"PYTHONPATH": str(BACKEND)},
         )
         if done.returncode:
-            said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise Missing(f"the source of vLLM {release} cannot be fetched: {said}")
-        found = Path(folder) / path.name
-        if (sha256 := _sha256(found)) != pins()[release]:
+            message = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise Missing(f"the source of vLLM {release} cannot be fetched: {message}")
+        download = Path(folder) / path.name
+        if (sha256 := _sha256(download)) != pins()[release]:
             raise Missing(f"the source of vLLM {release} has the sha256 {sha256}, which is not the pinned one")
-        found.replace(path)
+        download.replace(path)
     return path
 
 

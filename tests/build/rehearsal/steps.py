@@ -98,8 +98,8 @@ def script(
     limit: float = 300,
 ) -> Done:
     """Run the guide's script on the release; with ``compile`` all the way, otherwise with the recording cmake."""
-    made = bench.environment(env, compile=compile)
-    return bench.call(["bash", path, bench.release, arch, bench.source], made, limit, cwd=bench.root)
+    environment = bench.environment(env, compile=compile)
+    return bench.call(["bash", path, bench.release, arch, bench.source], environment, limit, cwd=bench.root)
 
 
 def targets(calls: list[list[str]]) -> list[str]:
@@ -146,11 +146,11 @@ def configure(
     """
     folder = bench.root / "configured"
     shutil.rmtree(folder, ignore_errors=True)
-    made = bench.environment(env) | ({"PYTORCH_ROCM_ARCH": arch} if arch else {})
+    environment = bench.environment(env) | ({"PYTORCH_ROCM_ARCH": arch} if arch else {})
     prefix = subprocess.run(
         [bench.python, "-c", "import torch; print(torch.utils.cmake_prefix_path)"], capture_output=True, text=True
     )
-    told = [
+    definitions = [
         "-DVLLM_TARGET_DEVICE=rocm",
         f"-DVLLM_PYTHON_EXECUTABLE={bench.python}",
         f"-DROCM_PATH={root or rocm()}",
@@ -164,10 +164,10 @@ def configure(
         folder,
         "-G",
         "Ninja",
-        *told,
+        *definitions,
         *cmake_arguments(rocm(), detected),
     ]
-    return bench.call(command, made, 300)
+    return bench.call(command, environment, 300)
 
 
 def link(folder: Path, line: str) -> Done:

@@ -18,26 +18,26 @@ THROUGH = {
 
 def _setup(text: str) -> dict[str, str]:
     module = ast.parse(text)
-    found = dict.fromkeys(python_reads(module), "setup.py")
+    names = dict.fromkeys(python_reads(module), "setup.py")
     for node in ast.walk(module):
         match node:
             case ast.Attribute(value=ast.Name(id="envs"), attr=name) if name.isupper():
-                found[name] = "setup.py, through vllm/envs.py"
+                names[name] = "setup.py, through vllm/envs.py"
             case ast.ImportFrom(module=str(package), names=imported):
                 for alias in imported:
                     for name in THROUGH.get((package, alias.name), ()):
-                        found.setdefault(name, f"setup.py, through {package}")
-    return found
+                        names.setdefault(name, f"setup.py, through {package}")
+    return names
 
 
 def reads(source: Path) -> dict[str, str]:
     """Name -> who reads it, for the build below ``source``: its setup.py, CMakeLists.txt and ``cmake/``."""
-    found = _setup((source / "setup.py").read_text(encoding="utf-8"))
+    names = _setup((source / "setup.py").read_text(encoding="utf-8"))
     for path in [source / "CMakeLists.txt", *sorted((source / "cmake").rglob("*.cmake"))]:
         text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
         for name in CMAKE.findall(text):
-            found.setdefault(name, path.relative_to(source).as_posix())
-    return found
+            names.setdefault(name, path.relative_to(source).as_posix())
+    return names
 
 
 def set_by(script: str) -> set[str]:

@@ -45,16 +45,16 @@ def shown(region: str) -> str:
 @pytest.mark.block("how_to/check_your_recipe_output.txt", "ask_output", evidence="dry run")
 def test_the_recipe_of_the_page() -> None:
     pytest.importorskip("vllm")
-    code, said = run("ask")
+    code, report = run("ask")
     assert code == 1, "the recipe has a finding"
-    assert "capture sizes end at 64 and max_num_seqs is 256" in " ".join(said.split())
-    assert settled(said) == shown("ask_output")
+    assert "capture sizes end at 64 and max_num_seqs is 256" in " ".join(report.split())
+    assert settled(report) == shown("ask_output")
 
 
 @pytest.mark.block("how_to/check_your_recipe.sh", "compare", evidence="dry run")
 @pytest.mark.block("how_to/check_your_recipe_output.txt", "compare_output", evidence="dry run")
 def test_the_comparison_of_the_page() -> None:
     pytest.importorskip("vllm")
-    _, said = run("compare")
-    assert re.search(r"FP8 format\s+none\s+e4m3fnuz\s+e4m3fn", said)
-    assert settled(said) == shown("compare_output")
+    _, report = run("compare")
+    assert re.search(r"FP8 format\s+none\s+e4m3fnuz\s+e4m3fn", report)
+    assert settled(report) == shown("compare_output")

@@ -45,14 +45,14 @@ def test_the_script_frees_a_shell_that_follows_the_old_pages(tmp_path: Path, evi
 
 
 @pytest.mark.block("how_to/choose_the_gpus.sh", "start", evidence="checked")
-@pytest.mark.parametrize("given", [BAD, {"ROCR_VISIBLE_DEVICES": "0"}, {}])
-def test_ray_is_started_without_the_variables(tmp_path: Path, given: dict[str, str]) -> None:
-    said = tmp_path / "said"
-    shows = f'echo "$*" > {said}; env | grep VISIBLE_DEVICES >> {said}; exit 3'
-    environ = {**os.environ, **given, "PATH": stand_ins(tmp_path, ray=shows, python3="echo 4")}  # torch counts 4
+@pytest.mark.parametrize("variables", [BAD, {"ROCR_VISIBLE_DEVICES": "0"}, {}])
+def test_ray_is_started_without_the_variables(tmp_path: Path, variables: dict[str, str]) -> None:
+    log = tmp_path / "said"
+    shows = f'echo "$*" > {log}; env | grep VISIBLE_DEVICES >> {log}; exit 3'
+    environ = {**os.environ, **variables, "PATH": stand_ins(tmp_path, ray=shows, python3="echo 4")}  # torch counts 4
     noset = {f"RAY_EXPERIMENTAL_NOSET_{name}_VISIBLE_DEVICES": "1" for name in ("ROCR", "CUDA")}
     done = processes.run(["bash", str(FOLDER / "choose_the_gpus.sh")], timeout=30, env=environ | noset)
-    assert said.read_text() == "start --head --num-gpus=4\n"
+    assert log.read_text() == "start --head --num-gpus=4\n"
     assert done.returncode == 3, "a Ray that does not start ends the script"
 
 

@@ -77,23 +77,23 @@ def test_0_33_0(tmp_path: Path) -> None:
 
 def wheel(folder: Path, **machine: str) -> subprocess.CompletedProcess[str]:
     """Run the wheel script on a machine with these versions; ``vllm`` and ``hip`` are what is installed in the end."""
-    found = {"vllm": "0.24.0+rocm723", "hip": "'7.2.3'", "python": "3.12", "glibc": "2.39", "uv": "yes", **machine}
+    answers = {"vllm": "0.24.0+rocm723", "hip": "'7.2.3'", "python": "3.12", "glibc": "2.39", "uv": "yes", **machine}
     python = shutil.which("python3")
     commands = {
-        "getconf": f'#!/bin/sh\necho "glibc {found["glibc"]}"\n',
-        "python3": f'#!/bin/sh\n[ "$1" != -c ] || {{ echo {found["python"]}; exit; }}\nexec {python} "$@"\n',
-        **({"uv": f'#!/bin/sh\necho "uv $@" >>"{folder}/calls"\n'} if found["uv"] else {}),
+        "getconf": f'#!/bin/sh\necho "glibc {answers["glibc"]}"\n',
+        "python3": f'#!/bin/sh\n[ "$1" != -c ] || {{ echo {answers["python"]}; exit; }}\nexec {python} "$@"\n',
+        **({"uv": f'#!/bin/sh\necho "uv $@" >>"{folder}/calls"\n'} if answers["uv"] else {}),
     }
     for name, text in commands.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     torch = (
-        f"from types import SimpleNamespace\n__version__ = '2.11.0'\nversion = SimpleNamespace(hip={found['hip']})\n"
+        f"from types import SimpleNamespace\n__version__ = '2.11.0'\nversion = SimpleNamespace(hip={answers['hip']})\n"
     )
     (folder / "torch.py").write_text(torch)
     (folder / "vllm-0.24.0.dist-info").mkdir()
     (folder / "vllm-0.24.0.dist-info" / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: vllm\nVersion: {found['vllm']}\n"
+        f"Metadata-Version: 2.1\nName: vllm\nVersion: {answers['vllm']}\n"
     )
     env = {"PATH": f"{folder}:/usr/bin:/bin", "PYTHONPATH": str(folder)}
     return subprocess.run(["bash", SNIPPETS / "get_vllm_wheel.sh"], cwd=folder, env=env, capture_output=True, text=True)
@@ -109,9 +109,9 @@ def test_the_wheel(tmp_path: Path) -> None:
     assert done.stdout.strip() == "vllm 0.24.0+rocm723 torch 2.11.0 HIP 7.2.3"
 
 
-@pytest.mark.parametrize("found", [{"vllm": "0.24.0"}, {"hip": "None"}, {"vllm": "0.24.0+cpu", "hip": "None"}])
-def test_the_cuda_wheel_is_noticed(tmp_path: Path, found: dict[str, str]) -> None:
-    done = wheel(tmp_path, **found)
+@pytest.mark.parametrize("answers", [{"vllm": "0.24.0"}, {"hip": "None"}, {"vllm": "0.24.0+cpu", "hip": "None"}])
+def test_the_cuda_wheel_is_noticed(tmp_path: Path, answers: dict[str, str]) -> None:
+    done = wheel(tmp_path, **answers)
     assert done.returncode == 1
     assert done.stderr.startswith("this is not vLLM for ROCm: remove vllm and torch")
 

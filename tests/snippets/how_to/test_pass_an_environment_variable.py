@@ -29,7 +29,7 @@ def merged(overrides: list[str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def given(tmp_path: Path) -> list[str]:
+def overrides(tmp_path: Path) -> list[str]:
     """The overrides that the script hands to verl."""
     environ = {**os.environ, "PATH": stand_ins(tmp_path, python3='printf "%s\\n" "$@"')}
     script = ["bash", str(FOLDER / "pass_an_environment_variable.sh"), "trainer.nnodes=2"]
@@ -39,16 +39,18 @@ def given(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.block("how_to/pass_an_environment_variable.sh", "override", evidence="checked")
-def test_ray_accepts_the_variables_and_they_win_over_verls(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_accepts_the_variables_and_they_win_over_verls(
+    overrides: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ray._private.runtime_env.validation import parse_and_validate_env_vars
 
     for name in ("VLLM_LOGGING_LEVEL", "HSA_NO_SCRATCH_RECLAIM"):
         monkeypatch.delenv(name, raising=False)
-    assert given[-1] == "trainer.nnodes=2"
-    made = merged(given)
-    assert parse_and_validate_env_vars(made) == made
-    assert (made["VLLM_ROCM_USE_AITER"], made["VLLM_LOGGING_LEVEL"]) == ("1", "INFO")
-    assert made["HSA_NO_SCRATCH_RECLAIM"] == "1", "verl's own stay"
+    assert overrides[-1] == "trainer.nnodes=2"
+    variables = merged(overrides)
+    assert parse_and_validate_env_vars(variables) == variables
+    assert (variables["VLLM_ROCM_USE_AITER"], variables["VLLM_LOGGING_LEVEL"]) == ("1", "INFO")
+    assert variables["HSA_NO_SCRATCH_RECLAIM"] == "1", "verl's own stay"
 
 
 @pytest.mark.block("how_to/pass_an_environment_variable.sh", "override", evidence="checked")

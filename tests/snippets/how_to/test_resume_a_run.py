@@ -31,8 +31,8 @@ exit "${CODE:-0}"
 def start(folder: Path, first: int, last: int, *more: str, **variables: str) -> CompletedProcess[str]:
     recipe = folder / "recipe.sh"
     recipe.write_text(RECIPE)
-    given = {"RECIPE": str(recipe), "OUT": str(folder), "FROM": str(first), "TO": str(last)}
-    return processes.run(["bash", str(SCRIPT), *more], timeout=30, env=os.environ | given | variables, cwd=folder)
+    required = {"RECIPE": str(recipe), "OUT": str(folder), "FROM": str(first), "TO": str(last)}
+    return processes.run(["bash", str(SCRIPT), *more], timeout=30, env=os.environ | required | variables, cwd=folder)
 
 
 @pytest.mark.block("how_to/resume_a_run.sh", "variables", "before", "run", "after", evidence="checked")
@@ -45,12 +45,12 @@ def test_a_second_start_goes_on_and_keeps_the_first_metrics(tmp_path: Path) -> N
 
 
 @pytest.mark.block("how_to/resume_a_run.sh", "after", evidence="checked")
-@pytest.mark.parametrize(("first", "last", "said"), [(1, 2, "was 1"), (6, 6, "was 6"), (2, 1, "was none")])
-def test_a_start_that_does_not_go_on_fails(tmp_path: Path, first: int, last: int, said: str) -> None:
+@pytest.mark.parametrize(("first", "last", "message"), [(1, 2, "was 1"), (6, 6, "was 6"), (2, 1, "was none")])
+def test_a_start_that_does_not_go_on_fails(tmp_path: Path, first: int, last: int, message: str) -> None:
     assert start(tmp_path, 1, 3).returncode == 0
     second = start(tmp_path, first, last)
     assert second.returncode == 1
-    assert second.stdout == f"resume_a_run: after a checkpoint of step 3 the first step {said}: it did not resume\n"
+    assert second.stdout == f"resume_a_run: after a checkpoint of step 3 the first step {message}: it did not resume\n"
 
 
 @pytest.mark.block("how_to/resume_a_run.sh", "run", evidence="checked")
@@ -84,13 +84,13 @@ def test_the_merge_reads_the_newest_checkpoint_and_a_new_run_its_weights(
     (tmp_path / "python3").chmod(0o755)
     environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     script = str(SCRIPT.with_name("resume_a_run_merge.sh"))
-    said = processes.run(["bash", script], timeout=30, env=environment, cwd=tmp_path).stdout.splitlines()
-    assert said[-2:] == [str(tmp_path / "merged-40"), str(tmp_path / "runs" / "grpo-from-40")]
-    assert said[:2] == ["-m", "verl.model_merger"]
-    monkeypatch.setattr("sys.argv", said[1:-2])
-    asked = parse_args()
-    assert (asked.operation, asked.backend) == ("merge", "fsdp")
-    assert (asked.local_dir, asked.target_dir) == ("runs/grpo/checkpoints/global_step_40/actor", "merged-40")
+    lines = processes.run(["bash", script], timeout=30, env=environment, cwd=tmp_path).stdout.splitlines()
+    assert lines[-2:] == [str(tmp_path / "merged-40"), str(tmp_path / "runs" / "grpo-from-40")]
+    assert lines[:2] == ["-m", "verl.model_merger"]
+    monkeypatch.setattr("sys.argv", lines[1:-2])
+    options = parse_args()
+    assert (options.operation, options.backend) == ("merge", "fsdp")
+    assert (options.local_dir, options.target_dir) == ("runs/grpo/checkpoints/global_step_40/actor", "merged-40")
 
 
 def save(manager: Any, folder: Path, steps: range, keep: int) -> set[str]:
@@ -111,9 +111,9 @@ def test_which_checkpoints_verl_keeps(tmp_path: Path) -> None:
     from verl.utils.checkpoint.checkpoint_manager import BaseCheckpointManager
 
     def manager() -> Any:
-        made = BaseCheckpointManager.__new__(BaseCheckpointManager)  # without a process group
-        made.previous_saved_paths = []
-        return made
+        instance = BaseCheckpointManager.__new__(BaseCheckpointManager)  # without a process group
+        instance.previous_saved_paths = []
+        return instance
 
     assert save(manager(), tmp_path, range(1, 4), keep=2) == {"2", "3"}
     assert (tmp_path / "global_step_1" / "data.pt").is_file(), "only actor and critic of an old one are removed"

@@ -45,16 +45,16 @@ def podman() -> Iterator[Podman]:
 
 @pytest.mark.block("how_to/run_in_a_container.sh", "settings", "options", "run")
 def test_what_a_process_gets_in_the_container(podman: Podman, evidence: Any) -> None:
-    given = {"SHM": "1g", "OPEN_FILES": str(podman.open_files), "LOCKED_MEMORY": str(8 << 20), "STACK": "16777216"}
-    evidence.passed(engine="podman", image="busybox", devices="copies of /dev/null", **given)
+    variables = {"SHM": "1g", "OPEN_FILES": str(podman.open_files), "LOCKED_MEMORY": str(8 << 20), "STACK": "16777216"}
+    evidence.passed(engine="podman", image="busybox", devices="copies of /dev/null", **variables)
     data = podman.root / "data"
     data.mkdir()
-    ours = {"ENGINE": "podman", "DATA": str(data), "HF_HOME": str(podman.root / "cache"), **given}
+    ours = {"ENGINE": "podman", "DATA": str(data), "HF_HOME": str(podman.root / "cache"), **variables}
     done = podman.run(SCRIPT, "localhost/standin:1", "sh", "-c", LOOK, **ours)
     assert (done.returncode, done.stderr) == (0, "")
     shm, locked, stack, files, groups, *rest = done.stdout.splitlines()
     assert shm.split()[1] == str(1 << 20)
-    assert (locked, stack, files) == (str(8 << 10), str(16 << 10), given["OPEN_FILES"])
+    assert (locked, stack, files) == (str(8 << 10), str(16 << 10), variables["OPEN_FILES"])
     assert str(GROUP) in groups.split()
     capabilities, seccomp, kfd, render, home, folder = rest
     assert int(capabilities.split()[1], 16) >> 19 & 1, "CAP_SYS_PTRACE"
@@ -89,8 +89,8 @@ class Recorded(Machine):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        told = f'[ "$1" != info ] || exit "${{INFO:-0}}"; printf "%s\\n" "$@" >{root}/calls'
-        self.command("docker", f"#!/bin/sh\n{told}\n")
+        program = f'[ "$1" != info ] || exit "${{INFO:-0}}"; printf "%s\\n" "$@" >{root}/calls'
+        self.command("docker", f"#!/bin/sh\n{program}\n")
 
     def run(self, *arguments: str, gpus: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
         """Run the script."""
@@ -193,15 +193,15 @@ def test_no_gpu_device(recorded: Recorded) -> None:
 @needs_gpus
 @pytest.mark.block("how_to/run_in_a_container.sh", "check", evidence="checked")
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("changes", "says"),
     [
         ({"ENGINE": "nerdctl"}, "nerdctl is not there: install it, or set ENGINE=docker or ENGINE=podman"),
         ({"INFO": "1"}, "docker does not answer: start its service, or join its group and log in again"),
         ({"DATA": "/no/data"}, "no folder DATA=/no/data"),
     ],
 )
-def test_what_is_missing_is_one_line(recorded: Recorded, given: Any, says: str) -> None:
-    done = recorded.run(**given)
+def test_what_is_missing_is_one_line(recorded: Recorded, changes: Any, says: str) -> None:
+    done = recorded.run(**changes)
     assert (done.returncode, done.stderr, recorded.calls) == (2, f"run_in_a_container: {says}\n", [])
 
 

@@ -109,15 +109,15 @@ def test_no_variable_that_hides_gpus_goes_into_the_container(machine: Machine) -
 @needs_gpus
 @pytest.mark.block("how_to/run_in_a_container_apptainer.sh", "check", evidence="checked")
 @pytest.mark.parametrize(
-    ("arguments", "given", "says"),
+    ("arguments", "changes", "says"),
     [
         (["none.sif"], {}, "no image none.sif: build it with apptainer build none.sif run_in_a_container.def"),
         (["image.sif"], {"DATA": "/no/data"}, "no folder DATA=/no/data"),
         (["image.sif"], {"PATH": "/usr/bin:/bin"}, "apptainer is not there: load its module, or install it"),
     ],
 )
-def test_what_is_missing_is_one_line(machine: Machine, arguments: list[str], given: Any, says: str) -> None:
-    done = machine.run(*arguments, **given)
+def test_what_is_missing_is_one_line(machine: Machine, arguments: list[str], changes: Any, says: str) -> None:
+    done = machine.run(*arguments, **changes)
     assert (done.returncode, done.stderr) == (2, f"run_in_a_container_apptainer: {says}\n")
 
 
@@ -149,14 +149,14 @@ def test_the_user_must_be_in_the_devices_group(tmp_path: Path, group: int, code:
 @pytest.mark.block("how_to/run_in_a_container_slurm.sh", "resources", evidence="checked")
 def test_the_resources_are_options_of_sbatch() -> None:
     lines = (SNIPPETS.parent / SLURM).read_text().splitlines()
-    asked = [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH")]
+    options = [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH")]
     first_command = next(number for number, line in enumerate(lines) if line and not line.startswith("#"))
-    assert len(asked) == 8
+    assert len(options) == 8
     assert all(number < first_command for number, line in enumerate(lines) if line.startswith("#SBATCH")), (
         "else ignored"
     )
     known = {"job-name", "nodes", "ntasks", "gpus-per-node", "exclusive", "mem", "time", "output"}
-    assert {re.fullmatch(r"--([a-z-]+)(=\S+)?", option)[1] for option in asked} == known  # type: ignore[index]
+    assert {re.fullmatch(r"--([a-z-]+)(=\S+)?", option)[1] for option in options} == known  # type: ignore[index]
 
 
 @pytest.mark.block("how_to/run_in_a_container_slurm.sh", "run", evidence="checked")
@@ -165,8 +165,8 @@ def test_srun_starts_the_neighbour_in_the_folder_of_sbatch(machine: Machine) -> 
     start = machine.home / "run_in_a_container_apptainer.sh"
     start.write_text("")
     start.chmod(0o755)
-    given = {"SLURM_SUBMIT_DIR": str(machine.home), "SLURM_CPUS_ON_NODE": "96"}
-    done = machine.run("image.sif", "bash", "train.sh", script=SLURM, gpus=False, **given)
+    variables = {"SLURM_SUBMIT_DIR": str(machine.home), "SLURM_CPUS_ON_NODE": "96"}
+    done = machine.run("image.sif", "bash", "train.sh", script=SLURM, gpus=False, **variables)
     assert done.returncode == 0, done.stderr
     arguments = [line.removeprefix("argument ") for line in machine.seen() if line.startswith("argument ")]
     assert arguments == [
@@ -182,8 +182,9 @@ def test_srun_starts_the_neighbour_in_the_folder_of_sbatch(machine: Machine) -> 
 
 @pytest.mark.block("how_to/run_in_a_container_slurm.sh", "run", evidence="checked")
 @pytest.mark.parametrize(
-    ("given", "says"), [({}, "start this with sbatch"), ({"SLURM_SUBMIT_DIR": "/nowhere"}, "call sbatch in the folder")]
+    ("variables", "says"),
+    [({}, "start this with sbatch"), ({"SLURM_SUBMIT_DIR": "/nowhere"}, "call sbatch in the folder")],
 )
-def test_started_in_the_wrong_way(machine: Machine, given: Any, says: str) -> None:
-    done = machine.run("image.sif", script=SLURM, gpus=False, **given)
+def test_started_in_the_wrong_way(machine: Machine, variables: Any, says: str) -> None:
+    done = machine.run("image.sif", script=SLURM, gpus=False, **variables)
     assert done.returncode != 0 and says in done.stderr and len(done.stderr.splitlines()) == 1

@@ -37,24 +37,24 @@ def pins(text: str) -> Iterator[Requirement]:
 
 def faults_of_pins(text: str, needs: list[str]) -> list[str]:
     """What is wrong with the pins, given what verl asks for."""
-    found = []
+    faults = []
     pinned = {plain(one.name): str(one.specifier) for one in pins(text)}
     for name, spec in pinned.items():
         if not re.fullmatch(r"==[\w.]+", spec):
-            found.append(f"{name} is not pinned")
+            faults.append(f"{name} is not pinned")
         elif f"\n{name}{spec} " not in LOCK.lower():
-            found.append(f"{name}{spec} is not what the CPU engine runs with")
+            faults.append(f"{name}{spec} is not what the CPU engine runs with")
         if name in NEVER:
-            found.append(f"{name} would be replaced")
+            faults.append(f"{name} would be replaced")
     for need in map(Requirement, needs):
         name = plain(need.name)
         if need.marker and not need.marker.evaluate({"extra": ""}):
             continue
         if name not in pinned and name not in IN_THE_IMAGE:
-            found.append(f"verl needs {name}")
+            faults.append(f"verl needs {name}")
         elif re.match("==", pinned.get(name, "")) and not need.specifier.contains(pinned[name].removeprefix("==")):
-            found.append(f"verl does not take {name}{pinned[name]}")
-    return found
+            faults.append(f"verl does not take {name}{pinned[name]}")
+    return faults
 
 
 def faults_of_definition(text: str, dockerfile: str) -> list[str]:
@@ -65,19 +65,19 @@ def faults_of_definition(text: str, dockerfile: str) -> list[str]:
     install = re.search(r"PIP_NO_CACHE_DIR=1 bash .+", dockerfile)
     copied = re.search(r"^COPY (.+) \./$", dockerfile, re.M)
     assert base and install and copied
-    found = []
+    faults = []
     if header != {"Bootstrap": "docker", "From": base[1]}:
-        found.append("the base is not the Dockerfile's")
+        faults.append("the base is not the Dockerfile's")
     if {line[1:].split()[0] for line in code if line.startswith("%")} != SECTIONS:
-        found.append("sections")
+        faults.append("sections")
     files = [line.split() for line in code if line.startswith("    run_in_a_container")]
     if [source for source, _ in files] != copied[1].split() or any(not (SNIPPETS / one).is_file() for one, _ in files):
-        found.append("files")
+        faults.append("files")
     if any(target != f"/opt/verl-rocm/{source}" for source, target in files):
-        found.append("targets")
+        faults.append("targets")
     if f"    {install[0]}" not in code:
-        found.append("it does not install as the Dockerfile does")
-    return found
+        faults.append("it does not install as the Dockerfile does")
+    return faults
 
 
 @pytest.mark.block("how_to/run_in_a_container_requirements.txt", "pins", evidence="checked")

@@ -44,8 +44,8 @@ class Image:
 
     def environment(self, **more: str) -> dict[str, str]:
         """No index but the wheels of this test."""
-        given = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-        return {"PATH": "/usr/bin:/bin", "HOME": str(self.root), "PYTHON": str(self.python), **given, **more}
+        variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        return {"PATH": "/usr/bin:/bin", "HOME": str(self.root), "PYTHON": str(self.python), **variables, **more}
 
     def pip(self, *arguments: str) -> str:
         """Run pip in the environment."""
@@ -109,8 +109,8 @@ def test_an_interpreter_without_torch_is_the_wrong_one(image: Image) -> None:
     bare.write_text(f'#!/bin/sh\n[ "$3" = list ] || exec {image.python} "$@"\necho pip==1\n')
     bare.chmod(0o755)
     done = image.run("0.9.1", "none.txt", PYTHON=str(bare))
-    said = f"run_in_a_container_verl: no torch in {bare}: start from an image that has vLLM\n"
-    assert (done.returncode, done.stderr) == (2, said)
+    message = f"run_in_a_container_verl: no torch in {bare}: start from an image that has vLLM\n"
+    assert (done.returncode, done.stderr) == (2, message)
 
 
 @pytest.mark.block("how_to/run_in_a_container_verl.sh", "install", "verify", evidence="checked")
@@ -123,10 +123,10 @@ def test_a_checkout_is_installed_in_place(image: Image, right: bool) -> None:
         (folder / "verl" / "__init__.py").touch()
     path = next(image.root.glob("venv/lib/*/site-packages")) / "verl-checkout.pth"
     stand_in = image.root / "editable"
-    told = checkout if right else other
+    location = checkout if right else other
     stand_in.write_text(
         f'#!/bin/sh\n[ "$4 $5 $6" = "--no-deps --editable {checkout}" ] || exec {image.python} "$@"\n'
-        f"echo \"import sys; sys.path.insert(0, '{told}')\" >{path}\n"
+        f"echo \"import sys; sys.path.insert(0, '{location}')\" >{path}\n"
     )
     stand_in.chmod(0o755)
     try:

@@ -50,7 +50,7 @@ def server_source() -> str:
 
 def handed_over(source: str) -> dict[str, str]:
     """Arguments that verl's server gives to SGLang's ``ServerArgs``, with the expression behind each."""
-    found: dict[str, str] = {}
+    arguments: dict[str, str] = {}
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Assign(targets=[ast.Name(id="args")], value=ast.Dict(keys=keys, values=values)):
@@ -61,8 +61,8 @@ def handed_over(source: str) -> dict[str, str]:
                 pairs = zip([key], [node.value], strict=True)
             case _:
                 continue
-        found |= {str(k.value): ast.unparse(v) for k, v in pairs if isinstance(k, ast.Constant)}
-    return found
+        arguments |= {str(k.value): ast.unparse(v) for k, v in pairs if isinstance(k, ast.Constant)}
+    return arguments
 
 
 @pytest.mark.block("how_to/sglang.sh", "variables", "overrides", "launch", evidence="checked")
@@ -74,15 +74,15 @@ def test_verl_accepts_the_overrides_on_top_of_the_recipe(tmp_path: Path) -> None
     assert config.ray_kwargs.ray_init.runtime_env.env_vars.SGLANG_USE_AITER == "0", "Ray takes text only"
     rollout = rollout_of(overrides)
     assert (rollout.name, rollout.n, rollout.free_cache_engine) == ("sglang", 8, True)
-    given = dict(rollout.engine_kwargs["sglang"])
-    assert given == {
+    arguments = dict(rollout.engine_kwargs["sglang"])
+    assert arguments == {
         "attention_backend": "triton",
         "disable_custom_all_reduce": True,
         "cuda_graph_max_bs_decode": 64,
         "log_level": "info",
     }
     # Hydra lets any name pass under engine_kwargs, so these are looked up in the release itself.
-    assert set(given) <= set(TAKES[IN_IMAGE])
+    assert set(arguments) <= set(TAKES[IN_IMAGE])
 
 
 @pytest.mark.block("how_to/sglang.sh", "variables", "overrides", evidence="checked")

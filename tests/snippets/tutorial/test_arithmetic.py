@@ -63,7 +63,7 @@ def test_the_plot_shows_the_log(tmp_path: Path) -> None:
     assert code == 0
     drawn = (tmp_path / "rewards.svg").read_text()
     assert "<svg" in drawn and "line2d" in drawn
-    code, said = program("plot_rewards.py", *logs, "--metric", "nothing", cwd=tmp_path)
-    assert code == 2 and "no step has nothing" in said
-    code, said = program("plot_rewards.py", tmp_path / "none", cwd=tmp_path)
-    assert code == 2 and "is not there" in said and "Traceback" not in said
+    code, output = program("plot_rewards.py", *logs, "--metric", "nothing", cwd=tmp_path)
+    assert code == 2 and "no step has nothing" in output
+    code, output = program("plot_rewards.py", tmp_path / "none", cwd=tmp_path)
+    assert code == 2 and "is not there" in output and "Traceback" not in output

@@ -33,10 +33,10 @@ def stand_in(folder: Path, name: str) -> str:
 @pytest.mark.block("tutorial/train_with_grpo.sh", "data", "train", "judge", "plot", evidence="checked")
 def test_the_commands_of_the_lesson(tmp_path: Path) -> None:
     data = {"TRAIN_FILES": f"{tmp_path}/sums/train.parquet", "VAL_FILES": f"{tmp_path}/sums/val.parquet"}
-    given = {"OUT": str(tmp_path / "out"), **data}
-    code, said = run("train_with_grpo.sh", stand_in(tmp_path, "python3"), "trainer.test_freq=7", **given)
-    assert code == 0, said
-    words = said.splitlines()
+    variables = {"OUT": str(tmp_path / "out"), **data}
+    code, output = run("train_with_grpo.sh", stand_in(tmp_path, "python3"), "trainer.test_freq=7", **variables)
+    assert code == 0, output
+    words = output.splitlines()
     for file in ("arithmetic_data.py", "weight_sync.py", "plot_rewards.py"):
         (path,) = [word for word in words if word.endswith(file)]
         assert (ROOT / path).is_file()
@@ -52,8 +52,8 @@ def test_the_commands_of_the_lesson(tmp_path: Path) -> None:
 
 @pytest.mark.block("tutorial/train_with_grpo_container.sh", "container", evidence="checked")
 def test_the_image_is_built_before_the_shell_opens(tmp_path: Path) -> None:
-    code, said = run("train_with_grpo_container.sh", stand_in(tmp_path, "docker"))
-    *built, refused = said.splitlines()
+    code, output = run("train_with_grpo_container.sh", stand_in(tmp_path, "docker"))
+    *built, refused = output.splitlines()
     assert built[:3] == ["build", "--tag", "verl-rocm:0.9.1"]
     assert all((ROOT / built[index]).exists() for index in (4, 5))
     if not Path("/dev/kfd").exists():
@@ -69,12 +69,12 @@ def test_the_dry_run_says_what_the_page_shows() -> None:
     names = ("MODEL", "TRAIN_FILES", "VAL_FILES", "OUT", "GPUS")
     assert not [name for name in names if os.environ.get(name)], "these would change the answer"
     path = str(Path(sys.executable).parent)
-    code, said = run("train_with_grpo_ask.sh", path, PYTHONPATH=str(ROOT))
+    code, output = run("train_with_grpo_ask.sh", path, PYTHONPATH=str(ROOT))
     assert code == 1, "known issues await"
     shown = (TUTORIAL / "train_with_grpo_output.txt").read_text().partition("output]\n")[2].partition("# [end")[0]
-    assert settled(said) == settled(shown)
-    assert "Qwen2.5-0.5B-Instruct" in said and "up to 256 sequences (9 sizes)" in " ".join(said.split())
-    assert "\nfindings" not in said
+    assert settled(output) == settled(shown)
+    assert "Qwen2.5-0.5B-Instruct" in output and "up to 256 sequences (9 sizes)" in " ".join(output.split())
+    assert "\nfindings" not in output
 
 
 def settled(text: str) -> str:

@@ -73,14 +73,14 @@ class WorkerOnly:
 def main(model: str) -> None:
     start = time.monotonic()
     llm = build(model)
-    expected, asked, counter = check.bytes_to_free(llm, model), check.prompts_for(llm), Resident()
+    expected, prompts, counter = check.bytes_to_free(llm, model), check.prompts_for(llm), Resident()
 
     def verify(counter: Resident, level: int, wake: check.Wake) -> Run:
         return check.verify(llm, [counter], expected, level=level, wake=wake, cycles=CYCLES, title="control")
 
     def once(name: str, engine: Any = llm, level: int = 1, patience: float = 0.5, counter: Resident = counter) -> None:
         start = time.monotonic()
-        cycle = check.one_cycle(engine, [counter], expected, level, check.wake_level_1, asked, patience)
+        cycle = check.one_cycle(engine, [counter], expected, level, check.wake_level_1, prompts, patience)
         show(name, replace(sound, cycles=(cycle,)), start)
 
     sound = show("level 1, late counter", verify(Late(), 1, check.wake_level_1), start)

@@ -35,12 +35,12 @@ FAULT, _, AT = os.environ.get("VERL_ON_CPU_FAULT", "").partition(":")
 
 def digest(weights: Iterable[tuple[str, torch.Tensor]]) -> dict[str, str]:
     """A short hash of each compared weight, in the precision of the engine."""
-    made = {}
+    digests = {}
     for name, weight in weights:
         if name.endswith(COMPARED):
             plain = weight.detach().to("cpu", torch.bfloat16).contiguous().view(torch.uint8)
-            made[name] = hashlib.sha256(plain.numpy().tobytes()).hexdigest()[:16]
-    return made
+            digests[name] = hashlib.sha256(plain.numpy().tobytes()).hexdigest()[:16]
+    return digests
 
 
 def note(**line: Any) -> None:
@@ -65,9 +65,9 @@ def watch_actor() -> None:
                 seen.update(digest([(name, weight)]))
                 yield name, weight
 
-        made = await send(self, through())
+        result = await send(self, through())
         note(who="actor", sync=next(syncs), digest=seen)
-        return made
+        return result
 
     BucketedWeightSender.async_send_weights = sent
 
@@ -88,9 +88,9 @@ def watch_engine() -> None:
             raise RuntimeError("a fault on purpose, in the sync")
         if FAULT == "raise-in-generate" and number == int(AT):
             self.model_runner.execute_model = _fail
-        made = update(self, *arguments, **words)
+        result = update(self, *arguments, **words)
         note(who="engine", sync=number, digest=digest(self.model_runner.model.named_parameters()))
-        return made
+        return result
 
     Extension.update_weights_from_ipc = updated
     if FAULT == "no-sync":

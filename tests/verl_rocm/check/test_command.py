@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.verl_rocm.check.made import FILES, FOLDER, described, read
+from tests.verl_rocm.check.descriptions import FILES, FOLDER, described, read
 from verl_rocm.check.machine import LARGEST
 from verl_rocm.cli import main
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.verl_rocm.check.made import GONE, situation
+from tests.verl_rocm.check.descriptions import GONE, situation
 from verl_rocm.check.rules.releases import known_issues, undecided
 from verl_rocm.check.situation import Situation, bounded
 from verl_rocm.facts.load import load

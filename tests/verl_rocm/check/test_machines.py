@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verl_rocm.check.made import FILES
+from tests.verl_rocm.check.descriptions import FILES
 from verl_rocm.check import rules
 from verl_rocm.check.machine import Machine
 from verl_rocm.check.situation import Situation

@@ -41,29 +41,35 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_machine_is_read_from_its_files(root: Path) -> None:
-    found = probes.probe([], {}, root)
-    assert [(gpu.arch, gpu.pci, gpu.memory_gib) for gpu in found.gpus] == [
+    machine = probes.probe([], {}, root)
+    assert [(gpu.arch, gpu.pci, gpu.memory_gib) for gpu in machine.gpus] == [
         ("gfx942", "0x74a1", 192.0),
         ("gfx90a", "0x7408", None),
     ]
-    assert (found.driver_loaded, found.driver, found.rocm) == (True, "6.16.6", "7.2.0")
-    assert found.boot == ("iommu=pt", "amd_iommu=on", "pci=realloc=off")
-    assert (found.numa_nodes, found.numa_balancing, found.hidden_gpus) == (2, 1, 0)
-    assert {name: node.opens for name, node in found.nodes.items()} == {"/dev/kfd": True, "/dev/dri/renderD128": True}
-    assert found.amd
-    assert Machine.model_validate_json(found.model_dump_json()) == found
+    assert (machine.driver_loaded, machine.driver, machine.rocm) == (True, "6.16.6", "7.2.0")
+    assert machine.boot == ("iommu=pt", "amd_iommu=on", "pci=realloc=off")
+    assert (machine.numa_nodes, machine.numa_balancing, machine.hidden_gpus) == (2, 1, 0)
+    assert {name: node.opens for name, node in machine.nodes.items()} == {"/dev/kfd": True, "/dev/dri/renderD128": True}
+    assert machine.amd
+    assert Machine.model_validate_json(machine.model_dump_json()) == machine
 
 
 def test_nodes_that_a_container_may_not_read_are_counted(root: Path) -> None:
     (root / "sys/class/kfd/kfd/topology/nodes/2/properties").unlink()  # the kernel refuses to open it
-    found, hidden = probes.gpus(root)
-    assert ([gpu.arch for gpu in found], hidden) == (["gfx90a"], 1)
+    gpus, hidden = probes.gpus(root)
+    assert ([gpu.arch for gpu in gpus], hidden) == (["gfx90a"], 1)
 
 
 def test_an_empty_machine_has_nothing(tmp_path: Path) -> None:
-    found = probes.probe([], {}, tmp_path)
-    assert not found.amd
-    assert (found.driver, found.rocm, found.shm_gib, found.numa_balancing, found.boot) == (None, None, None, None, ())
+    machine = probes.probe([], {}, tmp_path)
+    assert not machine.amd
+    assert (machine.driver, machine.rocm, machine.shm_gib, machine.numa_balancing, machine.boot) == (
+        None,
+        None,
+        None,
+        None,
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,9 +79,9 @@ def test_archs_are_named_as_rocm_does(number: int, name: str) -> None:
     assert probes.arch(number) == name
 
 
-@pytest.mark.parametrize(("said", "version"), [("7.2.0-43", "7.2.0"), ("10.0.0", "10.0.0"), ("", None), ("main", None)])
-def test_rocm_says_its_release(tmp_path: Path, said: str, version: str | None) -> None:
-    write(tmp_path / "opt/rocm/.info/version", said)
+@pytest.mark.parametrize(("text", "version"), [("7.2.0-43", "7.2.0"), ("10.0.0", "10.0.0"), ("", None), ("main", None)])
+def test_rocm_says_its_release(tmp_path: Path, text: str, version: str | None) -> None:
+    write(tmp_path / "opt/rocm/.info/version", text)
     assert probes.rocm(tmp_path, {}, {}) == version
 
 
@@ -126,7 +132,7 @@ def test_no_amdsmi(importable: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "found"),
+    ("source", "torch"),
     [
         (
             "__version__ = '2.11.0+rocm7.2.0'\ncuda: str | None = None\nhip: str | None = '7.2.26015-fc0010cf6a'\n",
@@ -139,10 +145,10 @@ def test_no_amdsmi(importable: Path) -> None:
     ],
     ids=["HIP", "CPU", "CUDA", "without version", "broken"],
 )
-def test_torch_is_read_and_not_imported(importable: Path, source: str, found: Torch | None) -> None:
+def test_torch_is_read_and_not_imported(importable: Path, source: str, torch: Torch | None) -> None:
     write(importable / "torch/__init__.py", "raise RuntimeError('imported')")
     write(importable / "torch/version.py", source)
-    assert packages.torch() == found
+    assert packages.torch() == torch
 
 
 def test_versions_are_those_of_the_metadata(importable: Path) -> None:
@@ -151,15 +157,15 @@ def test_versions_are_those_of_the_metadata(importable: Path) -> None:
         "Metadata-Version: 2.1\nName: vllm\nVersion: 0.22.1rc1.dev5+g18d87a87d.rocm714\n",
     )
     write(importable / "ray-2.dist-info/METADATA", "Metadata-Version: 2.1\nName: ray\n")  # no version
-    found = packages.installed()
-    assert found["vllm"] == "0.22.1rc1.dev5+g18d87a87d.rocm714"
-    assert "ray" not in found
+    versions = packages.installed()
+    assert versions["vllm"] == "0.22.1rc1.dev5+g18d87a87d.rocm714"
+    assert "ray" not in versions
 
 
 def test_access_is_asked_and_not_tried(tmp_path: Path) -> None:
     kfd = write(tmp_path / "dev/kfd", "")
     kfd.chmod(stat.S_IRUSR)
     before = kfd.stat().st_atime_ns
-    found = probes.device_files(tmp_path)["/dev/kfd"]
-    assert found.group
+    device = probes.device_files(tmp_path)["/dev/kfd"]
+    assert device.group
     assert kfd.stat().st_atime_ns == before

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.verl_rocm.check.made import FILES, described
+from tests.verl_rocm.check.descriptions import FILES, described
 from verl_rocm.check.machine import Machine
 from verl_rocm.cli import main
 

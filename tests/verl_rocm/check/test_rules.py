@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.verl_rocm.check.made import GONE, situation
+from tests.verl_rocm.check.descriptions import GONE, situation
 from verl_rocm.check.rules import RULES, Rule, hardware, host, releases, variables
 from verl_rocm.check.situation import Situation
 from verl_rocm.finding import Finding

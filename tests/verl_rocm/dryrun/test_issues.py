@@ -84,9 +84,9 @@ def test_no_report_advises_both_a_value_and_its_opposite() -> None:
         awaiting = report(environment=environment).of_state("awaits")
         entries = [FACTS.issues[item.id] for item in awaiting]
         for issue in entries:
-            told = {conflict.id for entry in entries for conflict in entry.conflicts_with} | {issue.id}
+            reported = {conflict.id for entry in entries for conflict in entry.conflicts_with} | {issue.id}
             for other in entries:
-                if other.id in told or issue.id in told:
+                if other.id in reported or issue.id in reported:
                     continue
                 mine = {(n, str(v)) for fix in issue.fixes for n, v in fix.settings.items()}
                 theirs = {(n, str(v)) for fix in other.fixes for n, v in fix.settings.items()}

@@ -28,17 +28,15 @@ def launches(tmp_path: Path, body: str, *more: str, limit: float = 20, **variabl
 
 @pytest.mark.parametrize("style", BODY)
 def test_styles(tmp_path: Path, style: str) -> None:
-    found = launches(tmp_path, BODY[style], "e.f=2")
-    assert [(made.module, made.arguments) for made in found] == [
-        ("verl.trainer.main_ppo", ["a.b=1", "c.d=[1,2]", "e.f=2"])
-    ]
+    jobs = launches(tmp_path, BODY[style], "e.f=2")
+    assert [(job.module, job.arguments) for job in jobs] == [("verl.trainer.main_ppo", ["a.b=1", "c.d=[1,2]", "e.f=2"])]
 
 
 def test_variables_reach_the_script_and_the_job(tmp_path: Path) -> None:
     body = 'export VLLM_ROCM_USE_AITER=1\npython3 -m verl.trainer.main_ppo a.b="${B:-1}"'
-    (made,) = launches(tmp_path, body, B="7")
-    assert made.arguments == ["a.b=7"]
-    assert made.environment["VLLM_ROCM_USE_AITER"] == "1"
+    (job,) = launches(tmp_path, body, B="7")
+    assert job.arguments == ["a.b=7"]
+    assert job.environment["VLLM_ROCM_USE_AITER"] == "1"
 
 
 def test_rocminfo_answers_with_the_arch_that_was_asked_for(tmp_path: Path) -> None:
@@ -46,12 +44,12 @@ def test_rocminfo_answers_with_the_arch_that_was_asked_for(tmp_path: Path) -> No
     file = tmp_path / "run.sh"
     file.write_text("python3 -m verl.trainer.main_ppo a.b=$(rocminfo 2>/dev/null | grep -om1 'gfx[0-9a-f]*')\n")
     for arch in ("gfx90a", "gfx942"):
-        assert [made.arguments for made in script.launches(file, arch=arch)] == [[f"a.b={arch}"]]
+        assert [job.arguments for job in script.launches(file, arch=arch)] == [[f"a.b={arch}"]]
 
 
 def test_every_launch_counts(tmp_path: Path) -> None:
     body = "for n in 1 2; do python3 -m verl.trainer.main_ppo trainer.nnodes=$n; done"
-    assert [made.arguments for made in launches(tmp_path, body)] == [["trainer.nnodes=1"], ["trainer.nnodes=2"]]
+    assert [job.arguments for job in launches(tmp_path, body)] == [["trainer.nnodes=1"], ["trainer.nnodes=2"]]
 
 
 def test_nothing_is_deleted_made_or_fetched(tmp_path: Path) -> None:
@@ -90,8 +88,8 @@ def test_what_a_script_writes_is_nowhere(tmp_path: Path, monkeypatch: pytest.Mon
         f"python3 -c 'import os; os.remove(\"{kept}\")'\n"
         "python3 -m verl.trainer.main_ppo quiet=$quiet 2>&1 | tee run.log > again.log\n"
     )
-    (made,) = launches(tmp_path, body)
-    assert made.arguments == ["quiet=yes"]
+    (job,) = launches(tmp_path, body)
+    assert job.arguments == ["quiet=yes"]
     assert [path.name for path in here.iterdir()] == [] and list(home.iterdir()) == []
     assert [path.name for path in far.iterdir()] == ["kept"] and kept.read_text() == "as it was"
 
@@ -130,9 +128,9 @@ def test_there_is_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wa
         ask = f'import socket; print(socket.socket().connect_ex(("127.0.0.1", {port})))'
         body = f"set +e\n(echo x > /dev/tcp/127.0.0.1/{port}) && a=open\ncurl -sf http://127.0.0.1:{port}\n"
         body += f"python3 -m verl.trainer.main_ppo a=${{a:-shut}} b=$(python3 -c '{ask}')"
-        (made,) = launches(tmp_path, body)
-    assert made.arguments[0] == "a=shut"
-    assert made.arguments[1] not in ("b=", "b=0"), "python was refused as well"
+        (job,) = launches(tmp_path, body)
+    assert job.arguments[0] == "a=shut"
+    assert job.arguments[1] not in ("b=", "b=0"), "python was refused as well"
 
 
 def test_no_process_of_ours_can_be_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,26 +30,26 @@ JUNK = [
 
 def mutate(overrides: list[str], choices: list[int]) -> list[str]:
     """``overrides`` after a few changes: characters dropped or doubled, items dropped, repeated, or junk put in."""
-    made = list(overrides)
+    changed = list(overrides)
     for choice in choices:
-        if not made:
+        if not changed:
             break
-        at, kind = choice % len(made), choice // 7 % 6
-        item = made[at]
+        at, kind = choice % len(changed), choice // 7 % 6
+        item = changed[at]
         cut = choice % (len(item) + 1)
         if kind == 0:
-            made[at] = item[:cut] + item[cut + 1 :]
+            changed[at] = item[:cut] + item[cut + 1 :]
         elif kind == 1:
-            made[at] = item[:cut] + item[cut : cut + 1] + item[cut:]
+            changed[at] = item[:cut] + item[cut : cut + 1] + item[cut:]
         elif kind == 2:
-            made.pop(at)
+            changed.pop(at)
         elif kind == 3:
-            made.insert(0, item)
+            changed.insert(0, item)
         elif kind == 4:
-            made[at] = item.partition("=")[0] + "=" + ["-1", "abc", "null", "[]", "{}", "1e99"][choice % 6]
+            changed[at] = item.partition("=")[0] + "=" + ["-1", "abc", "null", "[]", "{}", "1e99"][choice % 6]
         else:
-            made.insert(at, JUNK[choice % len(JUNK)])
-    return made
+            changed.insert(at, JUNK[choice % len(JUNK)])
+    return changed
 
 
 def lists(overrides: list[str], count: int) -> list[list[str]]:

@@ -205,7 +205,7 @@ def test_visible_devices_that_suffice_are_fine(answers: dict[str, Answer]) -> No
 
 def test_no_answer_is_a_fault(answers: dict[str, Answer]) -> None:
     refused = {name: answer.problems for name, answer in answers.items() if isinstance(answer, RefusedJob)}
-    assert not {name for name, found in refused.items() if any(problem.stage == "fault" for problem in found)}
+    assert not {name for name, problems in refused.items() if any(problem.stage == "fault" for problem in problems)}
 
 
 def test_all_problems_come_at_once(answers: dict[str, Answer]) -> None:
