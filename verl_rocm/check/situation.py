@@ -10,9 +10,10 @@ from packaging.version import Version
 
 from verl_rocm.check.machine import Machine
 from verl_rocm.facts.base import Facts
-from verl_rocm.facts.conditions import Circumstances, expandable, holds, same
+from verl_rocm.facts.conditions import Circumstances, expandable, holds
 from verl_rocm.facts.releases import Release, release
 from verl_rocm.facts.schema import Fix, Issue, Value
+from verl_rocm.facts.values import same
 from verl_rocm.facts.versions import COMPONENTS, Versions, parse
 from verl_rocm.finding import Level
 from verl_rocm.paste import ROLLOUT, UNSET

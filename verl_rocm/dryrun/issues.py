@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from verl_rocm.facts.base import Facts
-from verl_rocm.facts.conditions import Circumstances, holds, same
+from verl_rocm.facts.conditions import Circumstances, holds
 from verl_rocm.facts.schema import Fix, Issue, Value
+from verl_rocm.facts.values import same
 from verl_rocm.finding import of_issue
 from verl_rocm.paste import UNSET, Target
 from verl_rocm.worker.wire import Identity, Resolution

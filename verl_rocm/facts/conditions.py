@@ -5,44 +5,18 @@ A condition holds (True), does not (False), or cannot be decided (None) because 
 
 from __future__ import annotations
 
-import fnmatch
-import operator
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
 
 from packaging.specifiers import SpecifierSet
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from .evidence import Record, Text
+from .values import Test, Tests, passes
 from .versions import Range, contains
 
-Scalar = bool | int | float | str
 # Names by which torch reads its allocator's options; it takes the first that is set.
 ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
-COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
-WORDS = {"true": "1", "false": "0", "none": "null"}
-
-
-def same(one: object, other: object) -> bool:
-    """Whether two values of a setting mean the same: ``True`` and ``1`` do, as do ``None`` and ``null``."""
-    texts = [str(value).strip().lower() for value in (one, other)]
-    return WORDS.get(texts[0], texts[0]) == WORDS.get(texts[1], texts[1])
-
-
-def _is_test(value: Scalar) -> Scalar:
-    text = str(value)
-    if re.match(r"[<>]=?", text) and not re.fullmatch(r"[<>]=?\d+(\.\d+)?", text):
-        raise ValueError(f"{text!r} compares with no number; write it like '>64'")
-    return value
-
-
-# A value that must be equal; a comparison such as ``>64``; a pattern with ``*``, ``|`` between alternatives;
-# ``present``, ``absent``, ``set`` (present and not empty), ``empty`` (absent or empty); ``$NAME``: what another
-# variable has.  ``!`` before a text negates it.
-Test = Annotated[Scalar, AfterValidator(_is_test)]
-Tests = Test | tuple[Test, ...]
 
 
 class Conditions(Record):
@@ -133,38 +107,6 @@ def expandable(environment: Mapping[str, str]) -> list[str]:
     return [name for name in ALLOCATOR if asks in environment.get(name, "").lower().replace(" ", "")]
 
 
-def _compare(text: str, value: object) -> bool:
-    sign = next(sign for sign in COMPARISONS if text.startswith(sign))
-    try:
-        return bool(COMPARISONS[sign](float(str(value)), float(text.removeprefix(sign))))
-    except ValueError:
-        return False
-
-
-def _passes(test: Scalar, value: object, environment: Mapping[str, str]) -> bool:
-    """Whether a known ``value`` passes; None is a value that is absent."""
-    text = str(test)
-    if text.startswith("!"):
-        return not _passes(text[1:], value, environment)
-    match text:
-        case "present":
-            return value is not None
-        case "absent":
-            return value is None
-        case "set":
-            return value is not None and bool(str(value).strip())
-        case "empty":
-            return value is None or not str(value).strip()
-    if text.startswith("$"):
-        return value == environment.get(text[1:])
-    if text.startswith(("<", ">")):
-        return value is not None and _compare(text, value)
-    if "*" in text or "|" in text:
-        patterns = [pattern.lower() for pattern in text.split("|")]
-        return value is not None and any(fnmatch.fnmatchcase(str(value).lower(), p) for p in patterns)
-    return same("null" if value is None else value, test)
-
-
 def _all(answers: Iterable[bool | None]) -> bool | None:
     seen = list(answers)
     return False if False in seen else None if None in seen else True
@@ -187,7 +129,7 @@ def _each(
             yield None
             continue
         for test in required if isinstance(required, tuple) else (required,):
-            yield _passes(test, values.get(name), environment)
+            yield passes(test, values.get(name), environment)
 
 
 FLAGS = ("sleep", "sleep_pool", "graphs", "moe", "hybrid", "critic", "megatron", "radeon", "expandable_segments")
@@ -209,7 +151,7 @@ def holds(conditions: Conditions, circumstances: Circumstances) -> bool | None:
         for name in TEXTS:
             if (test := getattr(conditions, name)) is not None:
                 known = getattr(circumstances, name)
-                yield None if known is None else _passes(test, known, environment)
+                yield None if known is None else passes(test, known, environment)
         if conditions.quantization is not None:
             yield from _each({"quantization": conditions.quantization}, circumstances.settings, environment, False)
         yield from _each(conditions.settings, circumstances.settings, environment, False)
