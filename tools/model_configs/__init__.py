@@ -1,0 +1,1 @@
+"""Writes the architecture configs that the dry run brings along."""
