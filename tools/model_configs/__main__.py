@@ -111,7 +111,7 @@ def main() -> int:
     slime, xinference = (Path(word).resolve() for word in [*sys.argv[1:], "", ""][:2])
     if len(sys.argv) != 3 or not (slime / "scripts/models").is_dir() or not (xinference / FAMILIES).is_file():
         print(
-            "model_configs: give two checkouts, of THUDM/slime and of xorbitsai/inference: python -m tools.model_configs A B",
+            "model_configs: give checkouts of THUDM/slime and xorbitsai/inference: python -m tools.model_configs A B",
             file=sys.stderr,
         )
         return 2
