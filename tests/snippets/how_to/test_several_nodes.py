@@ -61,11 +61,11 @@ class Node(Machine):
 @pytest.fixture
 def machine(tmp_path: Path) -> Node:
     """A node on which nothing runs yet."""
-    made = Node(tmp_path)
-    made.command("ray", RECORD)
-    made.command("ip", IP)
-    made.command("ps", "#!/bin/sh\necho 'Zs   raylet'\n")  # of a container whose first process takes nothing in
-    return made
+    node = Node(tmp_path)
+    node.command("ray", RECORD)
+    node.command("ip", IP)
+    node.command("ps", "#!/bin/sh\necho 'Zs   raylet'\n")  # of a container whose first process takes nothing in
+    return node
 
 
 @pytest.fixture
@@ -132,9 +132,9 @@ def test_the_environment_of_a_node(machine: Node, adapters: str, more: dict[str,
 
 @pytest.mark.block("how_to/several_nodes_env.sh", "adapters", evidence="checked")
 def test_what_the_site_sets_stands(machine: Node) -> None:
-    given = {"NCCL_IB_HCA": "ionic_0,ionic_2", "NCCL_IB_GID_INDEX": "5", "NCCL_IB_TC": "96", "NCCL_SOCKET_IFNAME": "x"}
-    found = environment(machine, ADAPTERS="ionic", **given)
-    assert {name: found[name] for name in given} == given
+    site = {"NCCL_IB_HCA": "ionic_0,ionic_2", "NCCL_IB_GID_INDEX": "5", "NCCL_IB_TC": "96", "NCCL_SOCKET_IFNAME": "x"}
+    variables = environment(machine, ADAPTERS="ionic", **site)
+    assert {name: variables[name] for name in site} == site
 
 
 @pytest.mark.block("how_to/several_nodes_env.sh", "adapters", evidence="checked")
@@ -172,15 +172,15 @@ def test_the_head_makes_a_token_and_starts_ray_on_the_interface(machine: Node) -
 def test_a_worker_joins_the_head(machine: Node, head: str) -> None:
     token = machine.root / "token"
     token.write_text("secret")
-    given = {"PORT": head, "RAY_AUTH_TOKEN_PATH": str(token)}
-    done = machine.run("several_nodes_ray.sh", "worker", "127.0.0.1", "--num-gpus=8", **given)
+    variables = {"PORT": head, "RAY_AUTH_TOKEN_PATH": str(token)}
+    done = machine.run("several_nodes_ray.sh", "worker", "127.0.0.1", "--num-gpus=8", **variables)
     assert (done.returncode, done.stdout) == (0, "")
     assert machine.calls == [f"ray start --address=127.0.0.1:{head} --node-ip-address=127.0.0.1 --num-gpus=8"]
 
 
 @pytest.mark.block("how_to/several_nodes_ray.sh", "check", "head", "worker", evidence="checked")
 @pytest.mark.parametrize(
-    ("arguments", "given", "line"),
+    ("arguments", "variables", "line"),
     [
         (["head"], {"INTERFACE": "ib7"}, "INTERFACE=ib7 has no IPv4 address here: use one of eth0"),
         (["head"], {"PORT": "HEAD"}, "port HEAD of 127.0.0.1 is taken: set PORT, and on the workers too"),
@@ -200,13 +200,13 @@ def test_a_worker_joins_the_head(machine: Node, head: str) -> None:
     ids=["interface", "port taken", "no head named", "head not reachable", "no token", "no role"],
 )
 def test_bad_input_is_one_line(
-    machine: Node, head: str, arguments: list[str], given: dict[str, str], line: str
+    machine: Node, head: str, arguments: list[str], variables: dict[str, str], line: str
 ) -> None:
     ports = {"HEAD": head, "FREE": free_port()}
-    given = {key: ports.get(value, value) for key, value in given.items()}
+    variables = {key: ports.get(value, value) for key, value in variables.items()}
     for word, port in ports.items():
         line = line.replace(word, port) if word in line and "HEAD_ADDRESS" not in line else line
-    done = machine.run("several_nodes_ray.sh", *arguments, **given)
+    done = machine.run("several_nodes_ray.sh", *arguments, **variables)
     assert (done.returncode, done.stdout, machine.calls) == (2, f"several_nodes_ray: {line}\n", [])
 
 
@@ -226,7 +226,7 @@ def test_no_ray_and_a_ray_too_many(machine: Node) -> None:
 
 @pytest.mark.block("how_to/several_nodes_task.sh", "prepare", "head", "worker", evidence="checked")
 @pytest.mark.parametrize(
-    ("given", "line"),
+    ("variables", "line"),
     [
         ({}, "no Slurm allocation: submit several_nodes_slurm.sh with sbatch"),
         (
@@ -240,8 +240,8 @@ def test_no_ray_and_a_ray_too_many(machine: Node) -> None:
     ],
     ids=["no allocation", "several tasks a node", "no shared folder"],
 )
-def test_a_task_in_the_wrong_place_is_one_line(machine: Node, given: dict[str, str], line: str) -> None:
-    done = machine.run("several_nodes_task.sh", "true", **given)
+def test_a_task_in_the_wrong_place_is_one_line(machine: Node, variables: dict[str, str], line: str) -> None:
+    done = machine.run("several_nodes_task.sh", "true", **variables)
     assert done.returncode == 2
     assert done.stdout.startswith(f"several_nodes_task: {line}") and done.stdout.count("\n") == 1
 
@@ -256,7 +256,7 @@ def test_what_each_node_starts(machine: Node, container: str, starter: str) -> N
         shutil.copy(SNIPPETS / name, machine.root)
     (machine.root / starter).write_text('#!/bin/sh\necho "$*" >>"$CALLS"\n')
     (machine.root / starter).chmod(0o755)
-    given = {
+    variables = {
         "SLURM_JOB_ID": "7",
         "SLURM_NNODES": "2",
         "SLURM_SUBMIT_DIR": str(machine.root),
@@ -268,7 +268,9 @@ def test_what_each_node_starts(machine: Node, container: str, starter: str) -> N
         "INTERFACE": "ib0",
         "UNRELATED": "1",
     }
-    done = machine.run(machine.root / "several_nodes_slurm.sh", "image", "bash", "grpo.sh", "a=[1, 2]", **given, **more)
+    done = machine.run(
+        machine.root / "several_nodes_slurm.sh", "image", "bash", "grpo.sh", "a=[1, 2]", **variables, **more
+    )
     assert (done.returncode, done.stdout) == (0, "")
     assert machine.calls[0] == "srun --ntasks-per-node=1 --cpu-bind=none"
     for number, call in enumerate(machine.calls[1:]):
@@ -291,7 +293,7 @@ def test_what_each_node_starts(machine: Node, container: str, starter: str) -> N
 
 @pytest.mark.block("how_to/several_nodes_slurm.sh", "run", evidence="checked")
 @pytest.mark.parametrize(
-    ("arguments", "given", "line"),
+    ("arguments", "variables", "line"),
     [
         (["image", "true"], {}, "no Slurm allocation: sbatch several_nodes_slurm.sh IMAGE COMMAND..."),
         (["image"], {"SLURM_JOB_ID": "7"}, "which image and command? sbatch several_nodes_slurm.sh IMAGE COMMAND..."),
@@ -303,8 +305,10 @@ def test_what_each_node_starts(machine: Node, container: str, starter: str) -> N
         ),
     ],
 )
-def test_a_bad_submission_is_one_line(machine: Node, arguments: list[str], given: dict[str, str], line: str) -> None:
-    done = machine.run("several_nodes_slurm.sh", *arguments, **given)
+def test_a_bad_submission_is_one_line(
+    machine: Node, arguments: list[str], variables: dict[str, str], line: str
+) -> None:
+    done = machine.run("several_nodes_slurm.sh", *arguments, **variables)
     assert (done.returncode, done.stdout) == (2, f"several_nodes_slurm: {line}\n")
 
 
@@ -361,8 +365,8 @@ def test_kuberay_accepts_the_job_and_it_asks_for_what_verl_needs() -> None:
     assert "--nodes 2 --gpus 8 " in job["spec"]["entrypoint"] and "trainer.nnodes=2" in job["spec"]["entrypoint"]
     assert cluster["authOptions"] == {"mode": "token"}
     assert pod["env"] == head["env"] and {"name": "GPUS", "value": "8"} in pod["env"]
-    names = {made["name"] for made in workers["template"]["spec"]["volumes"]}
-    assert {made["name"] for made in pod["volumeMounts"]} == names == {"shared", "shm"}
+    names = {item["name"] for item in workers["template"]["spec"]["volumes"]}
+    assert {item["name"] for item in pod["volumeMounts"]} == names == {"shared", "shm"}
 
 
 @pytest.mark.parametrize(
