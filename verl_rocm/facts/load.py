@@ -31,7 +31,7 @@ def _says(error: ValidationError) -> str:
     unions = {"release", "source", "issue", "pr", "page", "record"}
     path = first["loc"]  # after the number of a piece of evidence stands its type, which no file spells there
     parts = [p for before, p in zip(("", *path), path, strict=False) if not (isinstance(before, int) and p in unions)]
-    where = ".".join(map(str, parts))
+    where = ".".join(str(p) for p in parts if not str(p).startswith("_"))  # nor the form of a figure
     match first["type"]:
         case "extra_forbidden":
             return f"unknown field {where!r}; take it out or spell it as in verl_rocm/facts/README.md"
