@@ -40,6 +40,11 @@ class Limits:
         for name in ("max_num_seqs", "max_num_batched_tokens", "max_model_len", "block_size"):
             if getattr(self, name) < 1:
                 raise ScheduleError(f"{name} is {getattr(self, name)}; give a whole number above 0")
+        if self.max_num_batched_tokens < self.max_num_seqs:
+            raise ScheduleError(
+                f"max_num_batched_tokens {self.max_num_batched_tokens} is below max_num_seqs {self.max_num_seqs}, "
+                "which vLLM refuses; raise it"
+            )
         if self.kv_blocks < 2:
             raise ScheduleError(f"the KV cache has {self.kv_blocks} blocks; it needs a null block and one more")
         if not self.enable_chunked_prefill and self.max_num_batched_tokens < self.max_model_len:

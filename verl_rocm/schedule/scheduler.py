@@ -16,21 +16,17 @@ from .model import Limits, Request, Schedule, Span
 class _Sample:
     """A request on its way; ``known`` are its full blocks, which others may share, ``held`` all its blocks."""
 
-    __slots__ = ("computed", "generated", "held", "known", "number", "prompt", "prompt_tokens", "response_tokens")
+    __slots__ = ("computed", "end", "held", "known", "number", "prompt", "prompt_tokens", "tokens")
 
     def __init__(self, number: int, request: Request) -> None:
         self.number = number
         self.prompt = request.prompt
         self.prompt_tokens = request.prompt_tokens
-        self.response_tokens = request.response_tokens
-        self.generated = 0
+        self.tokens = request.prompt_tokens  # grows with each token made
+        self.end = request.prompt_tokens + request.response_tokens
         self.computed = 0
         self.held = 0
         self.known: list[Block] = []
-
-    @property
-    def tokens(self) -> int:
-        return self.prompt_tokens + self.generated
 
     def keys(self, first: int, last: int, size: int) -> Iterator[Key]:
         """Contents of its blocks; those with a token of its own response belong to it alone."""
@@ -71,8 +67,9 @@ class Engine:
         while index < len(self.running) and budget > 0:
             sample = self.running[index]
             new = self._chunk(sample.tokens - sample.computed, budget)
-            if not self._grow(sample, new, preempted):
+            if sample.computed + new > sample.held * self.size and not self._grow(sample, new, preempted):
                 break
+            self._share(sample, sample.computed + new)
             scheduled.append((sample, new))
             budget -= new
             index += 1
@@ -86,8 +83,9 @@ class Engine:
             budget -= new
         span = self._span(scheduled, preempted)
         everyone = len(scheduled) == len(self.running)
-        self._finish(scheduled)
-        return span, everyone and not admitted and not preempted and span.prefill_tokens == 0
+        ended = self._finish(scheduled)
+        moved = admitted or preempted or span.prefill_tokens
+        return span, everyone and not moved and not (ended and self.waiting)
 
     def _chunk(self, new: int, budget: int) -> int:
         if 0 < self.limits.long_prefill_token_threshold < new:
@@ -106,7 +104,8 @@ class Engine:
             self.preemptions += 1
             if victim is sample:
                 return False
-        self._hold(sample, need, sample.computed + new)
+        self.pool.take(need)
+        sample.held += need
         return True
 
     def _admit(self, sample: _Sample, budget: int) -> int:
@@ -130,17 +129,17 @@ class Engine:
         sample.known = hits
         sample.held = len(hits)
         sample.computed = cached
-        self._hold(sample, -(-(cached + new) // self.size) - len(hits), cached + new)
+        need = -(-(cached + new) // self.size) - len(hits)
+        self.pool.take(need)
+        sample.held += need
+        self._share(sample, cached + new)
         self.running.append(self.waiting.popleft())
         return new
 
-    def _hold(self, sample: _Sample, need: int, tokens: int) -> None:
-        """Take blocks; those that are full after this step can be shared from now on."""
-        if need > 0:
-            self.pool.take(need)
-            sample.held += need
+    def _share(self, sample: _Sample, tokens: int) -> None:
+        """Blocks that are full after this step can be shared from now on."""
         full = tokens // self.size
-        if self.limits.enable_prefix_caching and full > len(sample.known):
+        if full > len(sample.known) and self.limits.enable_prefix_caching:
             sample.known += [self.pool.fill(key) for key in sample.keys(len(sample.known), full, self.size)]
 
     def _release(self, sample: _Sample) -> None:
@@ -150,7 +149,7 @@ class Engine:
     def _span(self, scheduled: list[tuple[_Sample, int]], preempted: list[_Sample]) -> Span:
         decodes = context = prefills = tokens = ends = pairs = 0
         for sample, new in scheduled:
-            if new == 1 and sample.generated and sample.computed == sample.tokens - 1:
+            if new == 1 and sample.computed == sample.tokens - 1 and sample.tokens > sample.prompt_tokens:
                 decodes += 1
                 context += sample.tokens
             else:
@@ -162,22 +161,23 @@ class Engine:
         lost = tuple(sample.number for sample in preempted)
         return Span(1, batch, decodes, context, tokens, prefills, ends, pairs, lost)
 
-    def _finish(self, scheduled: list[tuple[_Sample, int]]) -> None:
+    def _finish(self, scheduled: list[tuple[_Sample, int]]) -> bool:
         """The tokens are computed: requests that had all theirs make one more, and leave with their last."""
         ended = set()
         for sample, new in scheduled:
             sample.computed += new
             if sample.computed == sample.tokens:
-                sample.generated += 1
-                if sample.generated == sample.response_tokens:
+                sample.tokens += 1
+                if sample.tokens == sample.end:
                     self._release(sample)
                     ended.add(sample.number)
         if ended:
             self.running = [sample for sample in self.running if sample.number not in ended]
+        return bool(ended)
 
     def _steady_steps(self) -> int:
         """Steps in which every running request makes one token: until the first response ends or blocks are short."""
-        steps = min(sample.response_tokens - sample.generated for sample in self.running)
+        steps = min(sample.end - sample.tokens for sample in self.running)
         if self._blocks_for(steps) <= self.pool.free:
             return steps
         low, high = 0, steps
@@ -187,19 +187,35 @@ class Engine:
         return low
 
     def _blocks_for(self, steps: int) -> int:
-        return sum(-(-(sample.computed + steps) // self.size) - sample.held for sample in self.running)
+        size = self.size
+        return sum((sample.computed + steps - 1) // size + 1 - sample.held for sample in self.running)
 
     def _repeat(self, steps: int) -> Span:
-        """The same decode step ``steps`` times; blocks are taken as they would be, request by request."""
-        batch = [(sample, 1) for sample in self.running]
-        span = self._span(batch, [])
-        for sample, _ in batch:
-            last = sample.computed + steps
-            self._hold(sample, -(-last // self.size) - sample.held, last)
-            sample.computed = last - 1
-            sample.generated += steps - 1
-        self._finish(batch)
-        return Span(steps, span.scheduled, span.decodes, span.context)
+        """The same decode step ``steps`` times."""
+        batch = tuple([(sample.number, 1) for sample in self.running])
+        context = sum([sample.tokens for sample in self.running])
+        size, need = self.size, 0
+        filled: list[_Sample] = []
+        ended: list[_Sample] = []
+        for sample in self.running:
+            sample.computed += steps
+            sample.tokens += steps
+            more = (sample.computed - 1) // size + 1 - sample.held
+            if more:
+                need += more
+                sample.held += more
+            if sample.computed // size > len(sample.known):
+                filled.append(sample)
+            if sample.tokens == sample.end:
+                ended.append(sample)
+        self.pool.take(need)
+        for sample in filled:
+            self._share(sample, sample.computed)
+        for sample in ended:
+            self._release(sample)
+        if ended:
+            self.running = [sample for sample in self.running if sample.tokens < sample.end]
+        return Span(steps, batch, len(batch), context)
 
 
 def simulate(requests: Sequence[Request], limits: Limits) -> Schedule:

@@ -16,7 +16,7 @@ CASES = {
     "long prompts in chunks": Limits(8, 24, 256, 400),
     "whole prompts": Limits(8, 256, 256, 400, enable_chunked_prefill=False),
     "a threshold for long prompts": Limits(8, 64, 256, 400, long_prefill_token_threshold=16),
-    "more slots than tokens": Limits(16, 8, 256, 400),
+    "as many slots as tokens": Limits(16, 16, 256, 400),
     "one slot": Limits(1, 64, 256, 400),
     "few blocks": Limits(8, 64, 256, 24),
     "few blocks, no shared prompts": Limits(8, 64, 256, 24, enable_prefix_caching=False),

@@ -55,7 +55,7 @@ def _scheduler(limits: Limits) -> Scheduler:
     config.cache_config.block_size = limits.block_size
     config.cache_config.num_gpu_blocks = limits.kv_blocks
     config.cache_config.enable_prefix_caching = limits.enable_prefix_caching
-    spec = FullAttentionSpec(limits.block_size, 1, 1, torch.float32)
+    spec = FullAttentionSpec(block_size=limits.block_size, num_kv_heads=1, head_size=1, dtype=torch.float32)
     cache_config = KVCacheConfig(limits.kv_blocks, [], [KVCacheGroupSpec(["layer"], spec)])
     return Scheduler(config, cache_config, StructuredOutputManager(config), block_size=limits.block_size)
 
