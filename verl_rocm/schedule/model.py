@@ -70,7 +70,9 @@ class Limits:
             if request.prompt_tokens < 1 or request.response_tokens < 1:
                 raise ScheduleError(f"{where}: prompt and response need at least one token each")
             if total > self.max_model_len:
-                raise ScheduleError(f"{where} exceeds max_model_len {self.max_model_len}; shorten it or raise the limit")
+                raise ScheduleError(
+                    f"{where} exceeds max_model_len {self.max_model_len}; shorten it or raise the limit"
+                )
             if total - 1 > self.usable_tokens:  # the last token is never written
                 raise ScheduleError(f"{where} exceeds the KV cache of {self.usable_tokens} tokens; give it more memory")
 
