@@ -18,14 +18,15 @@ M = TypeVar("M", bound=BaseModel)
 GOALS: tuple[str, ...] = get_args(Goal)
 
 
-def _read(path: Path, shown: str) -> dict[str, Any]:
+def read_toml(path: Path, shown: str) -> dict[str, Any]:
+    """A TOML file; ``shown`` names it in the error."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise FactsError(f"{shown}: no valid TOML: {error}; correct the syntax") from None
 
 
-def _says(error: ValidationError) -> str:
+def says(error: ValidationError) -> str:
     """The first error of pydantic as "field: what is wrong; what to do"."""
     first = error.errors(include_url=False)[0]
     unions = {"release", "source", "issue", "pr", "page", "record"}
@@ -48,7 +49,7 @@ def _says(error: ValidationError) -> str:
 
 
 def _entries(path: Path, shown: str, table: str, model: type[M], name: str) -> list[M]:
-    data = _read(path, shown)
+    data = read_toml(path, shown)
     extra = sorted(set(data) - {table})
     if extra or not isinstance(data.get(table, []), list):
         raise FactsError(f"{shown}: unknown table {', '.join(extra) or table}; this file holds only [[{table}]]")
@@ -58,7 +59,7 @@ def _entries(path: Path, shown: str, table: str, model: type[M], name: str) -> l
         try:
             out.append(model.model_validate(item))
         except ValidationError as error:
-            raise FactsError(f"{shown}: {table} {entry!r}: {_says(error)}") from None
+            raise FactsError(f"{shown}: {table} {entry!r}: {says(error)}") from None
     return out
 
 

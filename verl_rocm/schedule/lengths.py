@@ -80,7 +80,7 @@ def from_mean(number: int, mean: float, maximum: int, clipped: float = 0.0, seed
 def from_log(path: Path, number: int, maximum: int, seed: int = 0) -> tuple[Lengths, float]:
     """Lengths like those of the last step in a verl log, and the mean prompt length of that step.
 
-    verl prints ``response_length/mean`` and its neighbours for every step (``verl/trainer/ppo/metric_utils.py``, 0.9.1).
+    verl prints ``response_length/mean`` and its neighbours each step (``verl/trainer/ppo/metric_utils.py``, 0.9.1).
 
     Raises:
         ScheduleError: no such metrics, or longer responses than ``maximum``.

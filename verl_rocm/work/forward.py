@@ -33,7 +33,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Work:
-    """Of one GPU in one pass: bytes from its memory, operations of its matrix cores, bytes and number of all-reduces."""
+    """Of one GPU in one pass: bytes from memory, operations of the matrix cores, bytes and number of all-reduces."""
 
     weight_bytes: float
     kv_bytes: float
