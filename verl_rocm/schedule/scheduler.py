@@ -7,116 +7,112 @@ Written after ``Scheduler.schedule`` and ``KVCacheManager.allocate_slots`` of vL
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from .blocks import Block, BlockPool, Key
+from .blocks import Block, BlockPool
+from .decodes import Decodes
 from .model import Limits, Request, Schedule, Span
-
-
-class _Sample:
-    """A request on its way; ``known`` are its full blocks, which others may share, ``held`` all its blocks."""
-
-    __slots__ = ("computed", "end", "held", "known", "number", "prompt", "prompt_tokens", "tokens")
-
-    def __init__(self, number: int, request: Request) -> None:
-        self.number = number
-        self.prompt = request.prompt
-        self.prompt_tokens = request.prompt_tokens
-        self.tokens = request.prompt_tokens  # grows with each token made
-        self.end = request.prompt_tokens + request.response_tokens
-        self.computed = 0
-        self.held = 0
-        self.known: list[Block] = []
-
-    def keys(self, first: int, last: int, size: int) -> Iterator[Key]:
-        """Contents of its blocks; those with a token of its own response belong to it alone."""
-        shared = self.prompt_tokens // size
-        for index in range(first, last):
-            yield ("prompt", self.prompt, index) if index < shared else ("request", self.number, index)
+from .sample import Sample
 
 
 class Engine:
-    """One replica; :meth:`run` makes its schedule."""
+    """One replica; :meth:`run` makes its schedule.
+
+    Steps in which all running requests make one token are counted by :class:`Decodes` without touching each request;
+    a step with a prefill chunk left over, or short of blocks, looks at each one as vLLM does.
+    """
 
     def __init__(self, requests: Sequence[Request], limits: Limits) -> None:
         limits.check(tuple(requests))
         self.limits = limits
         self.size = limits.block_size
-        self.pool = BlockPool(limits.kv_blocks, limits.enable_prefix_caching)
+        self.pool = BlockPool(limits.kv_blocks)
         self.reserve = int(limits.watermark * limits.kv_blocks)
-        self.waiting = deque(_Sample(number, request) for number, request in enumerate(requests))
-        self.running: list[_Sample] = []
+        self.waiting = deque(Sample(number, request) for number, request in enumerate(requests))
+        self.running: list[Sample] = []
+        self.decodes = Decodes(self.size)
         self.preemptions = 0
 
     def run(self) -> Schedule:
         """All steps until the last response is complete."""
         spans = []
         while self.waiting or self.running:
-            span, steady = self._step()
-            spans.append(span)
-            if steady and self.running and (steps := self._steady_steps()):
-                spans.append(self._repeat(steps))
+            every = len(self.decodes) == len(self.running) <= self.limits.max_num_batched_tokens
+            if every and self.decodes.need(1) <= self.pool.free:
+                spans.append(self._decode_step())
+            else:
+                spans.append(self._mixed_step())
         return Schedule(tuple(spans), self.preemptions)
 
-    def _step(self) -> tuple[Span, bool]:
-        """One step, and whether the next ones are like it until a response ends or the blocks run out."""
+    def _decode_step(self) -> Span:
+        """Every running request makes a token, and waiting ones may start; repeated if none does and none ends."""
+        decodes = self.decodes
+        batch = [sample.decode for sample in self.running]
+        context = decodes.context
+        self.pool.take(decodes.need(1))
+        admitted = self._admit_all(self.limits.max_num_batched_tokens - len(batch), set())
+        steps = 1
+        if not admitted and batch:
+            steps = decodes.steps_until_end()
+            if steps > 1:  # the first step has its blocks already
+                first = decodes.need(1)
+                steps = decodes.steps_within(self.pool.free + first, steps)
+                self.pool.take(decodes.need(steps) - first)
+        decodes.advance(steps)
+        span = self._span(batch, len(batch), context, admitted, steps)
+        if decodes.end():
+            self._drop_ended()
+        self._after(admitted)
+        return span
+
+    def _mixed_step(self) -> Span:
+        """One step, request by request."""
+        self._settle()
         budget = self.limits.max_num_batched_tokens
-        scheduled: list[tuple[_Sample, int]] = []
-        preempted: list[_Sample] = []
+        scheduled: list[tuple[Sample, int]] = []
+        preempted: list[Sample] = []
         index = 0
         while index < len(self.running) and budget > 0:
             sample = self.running[index]
             new = self._chunk(sample.tokens - sample.computed, budget)
-            if sample.computed + new > sample.held * self.size and not self._grow(sample, new, preempted):
+            if not self._grow(sample, new, preempted):
                 break
-            self._share(sample, sample.computed + new)
             scheduled.append((sample, new))
             budget -= new
             index += 1
-        admitted = False
+        batch = [(sample.number, new) for sample, new in scheduled if sample.decoding]
+        context = sum(sample.tokens for sample, _ in scheduled if sample.decoding)
+        order = [(sample.number, new) for sample, new in scheduled]
+        chunks = [pair for pair in scheduled if not pair[0].decoding]
+        admitted = self._admit_all(budget, {sample.number for sample in preempted})
+        lost = tuple(sample.number for sample in preempted)
+        span = self._span(order, len(batch), context, admitted, 1, chunks, lost)
+        self._after([*scheduled, *admitted])
+        return span
+
+    def _admit_all(self, budget: int, preempted: set[int]) -> list[tuple[Sample, int]]:
+        """Waiting requests that start in this step, with their tokens; none in a step that preempted one."""
+        admitted: list[tuple[Sample, int]] = []
         while not preempted and self.waiting and budget > 0 and len(self.running) < self.limits.max_num_seqs:
             new = self._admit(self.waiting[0], budget)
             if not new:
                 break
-            admitted = True
-            scheduled.append((self.running[-1], new))
+            admitted.append((self.running[-1], new))
             budget -= new
-        span = self._span(scheduled, preempted)
-        everyone = len(scheduled) == len(self.running)
-        ended = self._finish(scheduled)
-        moved = admitted or preempted or span.prefill_tokens
-        return span, everyone and not moved and not (ended and self.waiting)
+        return admitted
 
     def _chunk(self, new: int, budget: int) -> int:
         if 0 < self.limits.long_prefill_token_threshold < new:
             new = self.limits.long_prefill_token_threshold
         return min(new, budget)
 
-    def _grow(self, sample: _Sample, new: int, preempted: list[_Sample]) -> bool:
-        """Give a running request its blocks, and take them from the last one admitted if there are none."""
-        need = -(-(sample.computed + new) // self.size) - sample.held
-        while need > self.pool.free:
-            victim = self.running.pop()
-            self._release(victim)
-            victim.computed = 0
-            self.waiting.appendleft(victim)
-            preempted.append(victim)
-            self.preemptions += 1
-            if victim is sample:
-                return False
-        self.pool.take(need)
-        sample.held += need
-        return True
-
-    def _admit(self, sample: _Sample, budget: int) -> int:
+    def _admit(self, sample: Sample, budget: int) -> int:
         """Tokens of a waiting request that start now; 0 if it has to wait on."""
         hits: list[Block] = []
         if self.limits.enable_prefix_caching:  # the last token is always computed, for its logits
             hits = self.pool.find(sample.keys(0, (sample.tokens - 1) // self.size, self.size))
         cached = len(hits) * self.size
-        new = sample.tokens - cached
-        if 0 < self.limits.long_prefill_token_threshold < new:
-            new = self.limits.long_prefill_token_threshold
+        new = self._chunk(sample.tokens - cached, sample.tokens)
         if not self.limits.enable_chunked_prefill and new > budget:
             return 0
         new = min(new, budget)
@@ -126,96 +122,87 @@ class Engine:
         if -(-last // self.size) - len(hits) + idle + reserve > self.pool.free:
             return 0
         self.pool.touch(hits)
-        sample.known = hits
-        sample.held = len(hits)
-        sample.computed = cached
-        need = -(-(cached + new) // self.size) - len(hits)
-        self.pool.take(need)
-        sample.held += need
-        self._share(sample, cached + new)
+        sample.known, sample.held, sample.computed = hits, len(hits), cached
+        self._hold(sample, cached + new)
         self.running.append(self.waiting.popleft())
         return new
 
-    def _share(self, sample: _Sample, tokens: int) -> None:
-        """Blocks that are full after this step can be shared from now on."""
+    def _grow(self, sample: Sample, new: int, preempted: list[Sample]) -> bool:
+        """Give a running request its blocks, and take them from the last one admitted if there are none."""
+        while -(-(sample.computed + new) // self.size) - sample.held > self.pool.free:
+            victim = self.running.pop()
+            self._share(victim, victim.computed)  # it will look for its blocks when it comes back
+            self.pool.give_back(victim.known, 0, victim.held - len(victim.known))
+            victim.reset()
+            self.waiting.appendleft(victim)
+            preempted.append(victim)
+            self.preemptions += 1
+            if victim is sample:
+                return False
+        self._hold(sample, sample.computed + new)
+        return True
+
+    def _hold(self, sample: Sample, tokens: int) -> None:
+        """Blocks for so many tokens; those of a prompt that are full after this step can be shared from now on."""
+        need = -(-tokens // self.size) - sample.held
+        if need > 0:
+            self.pool.take(need)
+            sample.held += need
+        if not sample.decoding:
+            self._share(sample, tokens)
+
+    def _share(self, sample: Sample, tokens: int) -> None:
         full = tokens // self.size
         if full > len(sample.known) and self.limits.enable_prefix_caching:
             sample.known += [self.pool.fill(key) for key in sample.keys(len(sample.known), full, self.size)]
 
-    def _release(self, sample: _Sample) -> None:
-        self.pool.give_back(reversed(sample.known), sample.held - len(sample.known))
-        sample.known, sample.held = [], 0
+    def _drop_ended(self) -> None:
+        """Complete requests give their blocks back, in the order of the batch; nobody looks for their responses."""
+        for sample in self.running:
+            if sample.ended:
+                held = -(-sample.computed // self.size)
+                full = sample.computed // self.size if self.limits.enable_prefix_caching else 0
+                self.pool.give_back(sample.known, full - len(sample.known), held - full)
+        self.running = [sample for sample in self.running if not sample.ended]
 
-    def _span(self, scheduled: list[tuple[_Sample, int]], preempted: list[_Sample]) -> Span:
-        decodes = context = prefills = tokens = ends = pairs = 0
-        for sample, new in scheduled:
-            if new == 1 and sample.computed == sample.tokens - 1 and sample.tokens > sample.prompt_tokens:
-                decodes += 1
-                context += sample.tokens
-            else:
-                prefills += 1
-                tokens += new
-                ends += sample.computed + new
-                pairs += new * sample.computed + new * (new + 1) // 2
-        batch = tuple((sample.number, new) for sample, new in scheduled)
-        lost = tuple(sample.number for sample in preempted)
-        return Span(1, batch, decodes, context, tokens, prefills, ends, pairs, lost)
+    def _settle(self) -> None:
+        """Write down what the decodes have come to."""
+        for sample in self.decodes.leave():
+            sample.held = -(-sample.computed // self.size)
 
-    def _finish(self, scheduled: list[tuple[_Sample, int]]) -> bool:
+    def _after(self, scheduled: Sequence[tuple[Sample, int]]) -> None:
         """The tokens are computed: requests that had all theirs make one more, and leave with their last."""
-        ended = set()
+        ended = False
         for sample, new in scheduled:
             sample.computed += new
-            if sample.computed == sample.tokens:
-                sample.tokens += 1
-                if sample.tokens == sample.end:
-                    self._release(sample)
-                    ended.add(sample.number)
+            if sample.computed < sample.tokens:
+                continue
+            sample.tokens += 1
+            if sample.ended:
+                ended = True
+            else:
+                self.decodes.enter(sample)
         if ended:
-            self.running = [sample for sample in self.running if sample.number not in ended]
-        return bool(ended)
+            self._drop_ended()
 
-    def _steady_steps(self) -> int:
-        """Steps in which every running request makes one token: until the first response ends or blocks are short."""
-        steps = min(sample.end - sample.tokens for sample in self.running)
-        if self._blocks_for(steps) <= self.pool.free:
-            return steps
-        low, high = 0, steps
-        while high - low > 1:  # low fits, high does not
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._blocks_for(middle) <= self.pool.free else (low, middle)
-        return low
-
-    def _blocks_for(self, steps: int) -> int:
-        size = self.size
-        return sum((sample.computed + steps - 1) // size + 1 - sample.held for sample in self.running)
-
-    def _repeat(self, steps: int) -> Span:
-        """The same decode step ``steps`` times."""
-        batch = tuple([(sample.number, 1) for sample in self.running])
-        context = sum([sample.tokens for sample in self.running])
-        size, need = self.size, 0
-        filled: list[_Sample] = []
-        ended: list[_Sample] = []
-        for sample in self.running:
-            sample.computed += steps
-            sample.tokens += steps
-            more = (sample.computed - 1) // size + 1 - sample.held
-            if more:
-                need += more
-                sample.held += more
-            if sample.computed // size > len(sample.known):
-                filled.append(sample)
-            if sample.tokens == sample.end:
-                ended.append(sample)
-        self.pool.take(need)
-        for sample in filled:
-            self._share(sample, sample.computed)
-        for sample in ended:
-            self._release(sample)
-        if ended:
-            self.running = [sample for sample in self.running if sample.tokens < sample.end]
-        return Span(steps, batch, len(batch), context)
+    @staticmethod
+    def _span(
+        batch: list[tuple[int, int]],
+        decodes: int,
+        context: int,
+        admitted: list[tuple[Sample, int]],
+        steps: int,
+        chunks: Sequence[tuple[Sample, int]] = (),
+        preempted: tuple[int, ...] = (),
+    ) -> Span:
+        tokens = ends = pairs = prefills = 0
+        for sample, new in [*chunks, *admitted]:
+            prefills += 1
+            tokens += new
+            ends += sample.computed + new
+            pairs += new * sample.computed + new * (new + 1) // 2
+        order = (*batch, *((sample.number, new) for sample, new in admitted))
+        return Span(steps, order, decodes, context, tokens, prefills, ends, pairs, preempted)
 
 
 def simulate(requests: Sequence[Request], limits: Limits) -> Schedule:
