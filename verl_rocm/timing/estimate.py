@@ -12,15 +12,15 @@ from verl_rocm.facts.base import Facts
 from verl_rocm.facts.efficiencies import Calibration
 from verl_rocm.facts.load import load
 from verl_rocm.schedule.lengths import Lengths, place
-from verl_rocm.schedule.model import Limits, Request, ScheduleError, Span
+from verl_rocm.schedule.model import Limits, Request, ScheduleError
 from verl_rocm.schedule.scheduler import simulate
 from verl_rocm.schedule.summary import Summary, summarise
 from verl_rocm.work.forward import Split, training_operations
 from verl_rocm.work.shape import Shape
 
 from .calibration import CalibrationError, Used, choose
-from .rates import MATRIX, Calibrated, Parts, Range, Rates, calibrate, peak
-from .rollout import total, work_of
+from .rates import MATRIX, Calibrated, Range, calibrate, peak
+from .rollout import work_of
 
 # Forward passes a token of each phase: a backward pass counts as two.
 PASSES = {"old_log_prob": 1.0, "ref": 1.0, "update_actor": 3.0}
@@ -57,7 +57,7 @@ class Phase(_Model):
 
     name: str
     seconds: Range
-    tokens_a_second_and_gpu: tuple[float, float | None]
+    tokens_a_second_and_gpu: tuple[float | None, float]
     bound: str
 
 
@@ -126,29 +126,27 @@ def _rollout(
     resolved: ResolvedJob, requests: Sequence[Request], rates: Calibrated
 ) -> tuple[tuple[str, Range, str], Summary]:
     """Seconds until the last replica is done, and what its steps were like."""
-    used = [part for part in place(requests, resolved.replicas) if part]
-    schedules = [simulate(part, resolved.limits) for part in used]
-
-    def parts(span: Span, end: Rates) -> Parts:
-        return end.parts(work_of(span, resolved.shape, resolved.split, resolved.sizes))
-
-    def slowest(end: Rates) -> float:
-        return max(total(schedule, lambda span: parts(span, end).total) for schedule in schedules)
-
+    schedules = [simulate(part, resolved.limits) for part in place(requests, resolved.replicas) if part]
+    passes = [
+        [(span, work_of(span, resolved.shape, resolved.split, resolved.sizes)) for span in s.spans] for s in schedules
+    ]
+    ends = []
+    for rate in (rates.fast, rates.slow):
+        ends.append(max(sum(span.steps * rate.parts(work).total for span, work in part) for part in passes))
     bounds: Counter[str] = Counter()
-    for schedule in schedules:
-        for span in schedule.spans:
-            middle = parts(span, rates.slow)
-            bounds[middle.bound] += span.steps * middle.total
-    summary = summarise(schedules, resolved.sizes, lambda span: span.steps * parts(span, rates.slow).total)
-    seconds = Range(low=slowest(rates.fast), high=slowest(rates.slow))
-    return ("rollout", seconds, max(bounds, key=lambda name: bounds[name])), summary
+    seconds: dict[int, float] = {}
+    for span, work in (pair for part in passes for pair in part):
+        parts = rates.slow.parts(work)
+        seconds[id(span)] = span.steps * parts.total
+        bounds[parts.bound] += round(seconds[id(span)] * 1e9)  # nanoseconds, whole ones so that a counter holds them
+    summary = summarise(schedules, resolved.sizes, lambda span: seconds[id(span)])
+    return ("rollout", Range(low=ends[0], high=ends[1]), bounds.most_common(1)[0][0]), summary
 
 
 def _training(
     resolved: ResolvedJob, lengths: Lengths, gpu: str, facts: Facts, calibration: Sequence[Calibration]
 ) -> tuple[list[tuple[str, Range, str]], tuple[Used, ...], tuple[str, ...]]:
-    """Seconds of the passes over all tokens; without a calibration of training, products alone bound them from below."""
+    """Seconds of the passes over all tokens; where no training is calibrated, products bound them from below."""
     sizes = [resolved.prompt_tokens + tokens for tokens in lengths.responses]
     pairs = sum(size * (size + 1) // 2 for size in sizes)
     flops = peak(facts.gpus[gpu], resolved.training_dtype) * 1e12 * resolved.gpus
@@ -171,7 +169,7 @@ def _training(
     return phases, (used,), notes
 
 
-def _speed(tokens: int, gpus: int, seconds: Range) -> tuple[float, float | None]:
+def _speed(tokens: int, gpus: int, seconds: Range) -> tuple[float | None, float]:
     """Slowest and fastest; a phase without an upper end has no slowest."""
-    fast = tokens / gpus / seconds.low
-    return (tokens / gpus / seconds.high, fast) if seconds.high else (fast, None)
+    slow = None if seconds.high is None else tokens / gpus / seconds.high
+    return slow, tokens / gpus / seconds.low

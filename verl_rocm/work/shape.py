@@ -10,8 +10,9 @@ class ShapeError(Exception):
     """A model whose work is not known; one line: which, why, what to do."""
 
 
-# Attention that reads another amount of memory a token than grouped-query attention does.
-OTHER_ATTENTION = ("kv_lora_rank", "linear_num_key_heads", "mamba_num_heads", "sliding_window_pattern")
+# Decoders of which every layer has grouped-query attention over all tokens, and one MLP or routed experts alone.
+PLAIN = ("llama", "mimo", "ministral3", "mistral", "qwen2", "qwen3", "qwen3_moe", "seed_oss")
+PLAIN_TEXT = ("qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe")  # the text part of these; the encoder is left out
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class Shape:
         """The shape of a ``config.json``; ``name`` is the model's, for the error.
 
         Raises:
-            ShapeError: attention whose work is not known, or a size that is missing.
+            ShapeError: a kind of model whose work is not known, or a size that is missing.
         """
+        kind = config.get("model_type")
+        if kind not in (*PLAIN, *PLAIN_TEXT):
+            raise ShapeError(f"{name}: the work of a {kind} model is not known; known are {', '.join(PLAIN)}")
         text = config.get("text_config")
         sizes = text if isinstance(text, Mapping) else config
-        for key in OTHER_ATTENTION:
-            if sizes.get(key):
-                raise ShapeError(f"{name}: has {key}, whose work is not modelled; give a model with plain attention")
 
         def size(key: str, default: int | None = None) -> int:
             value = sizes.get(key, default)

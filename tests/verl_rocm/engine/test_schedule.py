@@ -54,7 +54,9 @@ def test_every_step_is_that_of_vllm(limits: Limits, seed: int) -> None:
 def test_the_cases_reach_what_they_are_for() -> None:
     spans = {name: simulate(workload(0), limits).spans for name, limits in CASES.items()}
     lost = {name: sum(len(span.preempted) for span in part) for name, part in spans.items()}
-    assert {name for name, count in lost.items() if count} == {name for name in CASES if "few" in name or "small" in name}
+    assert {name for name, count in lost.items() if count} == {
+        name for name in CASES if "few" in name or "small" in name
+    }
     assert any(span.steps > 1 for span in spans["one wave"])
     chunks = [dict(span.scheduled) for span in spans["long prompts in chunks"]]
     assert any(count > 1 for step in chunks for count in step.values())
