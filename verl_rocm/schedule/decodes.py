@@ -19,7 +19,7 @@ class Decodes:
         self.clock = 0
         self.context = 0
         self.due = [0] * size
-        self.entered: dict[int, tuple[Sample, int]] = {}
+        self.entered: dict[int, tuple[Sample, int]] = {}  # with the clock when it entered
         self.ends: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
@@ -41,7 +41,14 @@ class Decodes:
 
     def steps_until_end(self) -> int:
         """Steps until the first response is complete, that step included."""
+        while not self._current(*self.ends[0]):
+            heapq.heappop(self.ends)
         return self.ends[0][0] - self.clock
+
+    def _current(self, end: int, number: int) -> bool:
+        """Whether an end still holds: its request was not removed, or has come back to the same end."""
+        sample, since = self.entered.get(number, (None, 0))
+        return sample is not None and since + sample.end - sample.tokens == end
 
     def steps_within(self, blocks: int, steps: int) -> int:
         """The most steps up to ``steps`` that these blocks allow."""
@@ -62,14 +69,20 @@ class Decodes:
         """Requests whose last token is made leave; whether there are any."""
         ended = False
         while self.ends and self.ends[0][0] <= self.clock:
-            self._leave(heapq.heappop(self.ends)[1])
-            ended = True
+            end, number = heapq.heappop(self.ends)
+            if self._current(end, number):
+                self._leave(number)
+                ended = True
         return ended
 
     def leave(self) -> list[Sample]:
-        """All requests, with what they have come to."""
+        """All requests leave, with what they have come to."""
         self.ends.clear()
         return [self._leave(number) for number in list(self.entered)]
+
+    def remove(self, sample: Sample) -> None:
+        """One request leaves, with what it has come to."""
+        self._leave(sample.number)
 
     def _leave(self, number: int) -> Sample:
         sample, since = self.entered.pop(number)

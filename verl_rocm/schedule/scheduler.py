@@ -19,7 +19,7 @@ class Engine:
     """One replica; :meth:`run` makes its schedule.
 
     Steps in which all running requests make one token are counted by :class:`Decodes` without touching each request;
-    a step with a prefill chunk left over, or short of blocks, looks at each one as vLLM does.
+    a step with a prefill chunk left over looks at each one as vLLM does.
     """
 
     def __init__(self, requests: Sequence[Request], limits: Limits) -> None:
@@ -38,28 +38,32 @@ class Engine:
         spans = []
         while self.waiting or self.running:
             every = len(self.decodes) == len(self.running) <= self.limits.max_num_batched_tokens
-            if every and self.decodes.need(1) <= self.pool.free:
-                spans.append(self._decode_step())
-            else:
-                spans.append(self._mixed_step())
+            spans.append(self._decode_step() if every else self._mixed_step())
         return Schedule(tuple(spans), self.preemptions)
 
     def _decode_step(self) -> Span:
         """Every running request makes a token, and waiting ones may start; repeated if none does and none ends."""
         decodes = self.decodes
+        preempted: list[Sample] = []
+        while decodes.need(1) > self.pool.free:  # in whatever order they ask, the last ones give way until it is enough
+            victim = self.running.pop()
+            decodes.remove(victim)
+            victim.held = -(-victim.computed // self.size)
+            self._preempt(victim, preempted)
         batch = [sample.decode for sample in self.running]
         context = decodes.context
         self.pool.take(decodes.need(1))
-        admitted = self._admit_all(self.limits.max_num_batched_tokens - len(batch), set())
+        admitted = self._admit_all(self.limits.max_num_batched_tokens - len(batch), preempted)
         steps = 1
-        if not admitted and batch:
+        if not admitted and not preempted and batch:
             steps = decodes.steps_until_end()
             if steps > 1:  # the first step has its blocks already
                 first = decodes.need(1)
                 steps = decodes.steps_within(self.pool.free + first, steps)
                 self.pool.take(decodes.need(steps) - first)
         decodes.advance(steps)
-        span = self._span(batch, len(batch), context, admitted, steps)
+        lost = tuple(sample.number for sample in preempted)
+        span = self._span(batch, len(batch), context, admitted, steps, (), lost)
         if decodes.end():
             self._drop_ended()
         self._after(admitted)
@@ -84,13 +88,13 @@ class Engine:
         context = sum(sample.tokens for sample, _ in scheduled if sample.decoding)
         order = [(sample.number, new) for sample, new in scheduled]
         chunks = [pair for pair in scheduled if not pair[0].decoding]
-        admitted = self._admit_all(budget, {sample.number for sample in preempted})
+        admitted = self._admit_all(budget, preempted)
         lost = tuple(sample.number for sample in preempted)
         span = self._span(order, len(batch), context, admitted, 1, chunks, lost)
         self._after([*scheduled, *admitted])
         return span
 
-    def _admit_all(self, budget: int, preempted: set[int]) -> list[tuple[Sample, int]]:
+    def _admit_all(self, budget: int, preempted: list[Sample]) -> list[tuple[Sample, int]]:
         """Waiting requests that start in this step, with their tokens; none in a step that preempted one."""
         admitted: list[tuple[Sample, int]] = []
         while not preempted and self.waiting and budget > 0 and len(self.running) < self.limits.max_num_seqs:
@@ -131,16 +135,20 @@ class Engine:
         """Give a running request its blocks, and take them from the last one admitted if there are none."""
         while -(-(sample.computed + new) // self.size) - sample.held > self.pool.free:
             victim = self.running.pop()
-            self._share(victim, victim.computed)  # it will look for its blocks when it comes back
-            self.pool.give_back(victim.known, 0, victim.held - len(victim.known))
-            victim.reset()
-            self.waiting.appendleft(victim)
-            preempted.append(victim)
-            self.preemptions += 1
+            self._preempt(victim, preempted)
             if victim is sample:
                 return False
         self._hold(sample, sample.computed + new)
         return True
+
+    def _preempt(self, victim: Sample, preempted: list[Sample]) -> None:
+        """It goes to the head of the queue, and its blocks can be found again until others need them."""
+        self._share(victim, victim.computed)
+        self.pool.give_back(victim.known, 0, victim.held - len(victim.known))
+        victim.reset()
+        self.waiting.appendleft(victim)
+        preempted.append(victim)
+        self.preemptions += 1
 
     def _hold(self, sample: Sample, tokens: int) -> None:
         """Blocks for so many tokens; those of a prompt that are full after this step can be shared from now on."""
