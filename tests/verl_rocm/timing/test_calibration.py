@@ -91,7 +91,7 @@ def test_no_file(tmp_path: Path) -> None:
             "MI210",
             2,
             "bf16",
-            "matrix_bf16 is not calibrated for the MI210 (gfx90a): the calibrations have it for MI300X",
+            "step_ms is not calibrated for the MI210 (gfx90a): the calibrations have it for MI300X; measure it",
         ),
     ],
 )
