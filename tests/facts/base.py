@@ -55,8 +55,16 @@ GPU = """\
 name = "MI300X"
 arch = "gfx942"
 memory_gib = 192
+bandwidth_tbs = 5.3
 compute_units = 304
 fp8 = "e4m3fnuz"
+matrix_tflops = {fp32 = 163.4, fp16 = 1307.4, bf16 = 1307.4, fp8 = 2614.9, fp6 = "none", fp4 = "none"}
+infinity_cache_mib = 256
+links = {unknown = "no source"}
+link_gbs = 64.0
+host_gbs = 64.0
+partition_modes = ["SPX", "CPX"]
+board_watts = 750
 pci = ["0x74a1"]
 evidence = [{type = "page", url = "https://rocm.docs.amd.com/", read = 2026-11-01}]
 checked = 2026-11-01

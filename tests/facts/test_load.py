@@ -184,6 +184,11 @@ IN_GPU = "verl_rocm/facts/gpus.toml: gpu 'MI300X': "
         ),
         ("gpus", "memory_gib = 192", "memory = 192", IN_GPU + "field 'memory_gib' is missing"),
         ("gpus", 'fp8 = "e4m3fnuz"', 'fp8 = "e4m3"', IN_GPU + "field 'fp8' is 'e4m3'"),
+        ("gpus", 'fp8 = "e4m3fnuz"', 'fp8 = "none"', IN_GPU + "fp8 is 'none' and matrix_tflops.fp8 2614.9"),
+        ("gpus", "bandwidth_tbs = 5.3\n", "", IN_GPU + "field 'bandwidth_tbs' is missing; add it"),
+        ("gpus", "link_gbs = 64.0", "link_gbs = -1", IN_GPU + "field 'link_gbs' is -1: input should be greater than 0"),
+        ("gpus", "bf16 = 1307.4, ", "", IN_GPU + "field 'matrix_tflops.bf16' is missing; add it"),
+        ("gpus", 'unknown = "no source"', 'unknown = ""', IN_GPU + "field 'links.unknown' is ''"),
     ],
 )
 def test_a_planted_fault_stops_the_load(tmp_path: Path, part: str, old: str, new: str, says: str) -> None:

@@ -18,20 +18,21 @@ M = TypeVar("M", bound=BaseModel)
 GOALS: tuple[str, ...] = get_args(Goal)
 
 
-def _read(path: Path, shown: str) -> dict[str, object]:
+def read_toml(path: Path, shown: str) -> dict[str, object]:
+    """A TOML file; ``shown`` names it in the error."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise FactsError(f"{shown}: no valid TOML: {error}; correct the syntax") from None
 
 
-def _says(error: ValidationError) -> str:
+def says(error: ValidationError) -> str:
     """The first error of pydantic as "field: what is wrong; what to do"."""
     first = error.errors(include_url=False)[0]
     unions = {"release", "source", "issue", "pr", "page", "record"}
     path = first["loc"]  # after the number of a piece of evidence stands its type, which no file spells there
     parts = [p for before, p in zip(("", *path), path, strict=False) if not (isinstance(before, int) and p in unions)]
-    where = ".".join(map(str, parts))
+    where = ".".join(str(p) for p in parts if not str(p).startswith("_"))  # nor the form of a figure
     match first["type"]:
         case "extra_forbidden":
             return f"unknown field {where!r}; take it out or spell it as in verl_rocm/facts/README.md"
@@ -48,7 +49,7 @@ def _says(error: ValidationError) -> str:
 
 
 def _entries(path: Path, shown: str, table: str, model: type[M], name: str) -> list[M]:
-    data = _read(path, shown)
+    data = read_toml(path, shown)
     extra, items = sorted(set(data) - {table}), data.get(table, [])
     if extra or not isinstance(items, list):
         raise FactsError(f"{shown}: unknown table {', '.join(extra) or table}; this file holds only [[{table}]]")
@@ -58,7 +59,7 @@ def _entries(path: Path, shown: str, table: str, model: type[M], name: str) -> l
         try:
             out.append(model.model_validate(item))
         except ValidationError as error:
-            raise FactsError(f"{shown}: {table} {entry!r}: {_says(error)}") from None
+            raise FactsError(f"{shown}: {table} {entry!r}: {says(error)}") from None
     return out
 
 

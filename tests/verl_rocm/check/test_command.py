@@ -78,7 +78,7 @@ def test_this_machine_can_be_described_and_described_again(capsys: pytest.Captur
         (["--vllm", "newest"], "--vllm 'newest' is no version"),
         (["--verl", ""], "--verl '' is no version"),
         (["--rocm", "seven"], "--rocm 'seven' is no version"),
-        (["--gpu", "H200"], "--gpu 'H200' is not known; known are MI250X"),
+        (["--gpu", "H200"], "--gpu 'H200' is not known; known are MI210, MI250X"),
         (["--gpu", ""], "--gpu '' is not known"),
         (["--machine", "/nowhere.json"], "/nowhere.json: No such file"),
         (["--machine", "/"], "/: Is a directory"),
