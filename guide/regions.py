@@ -118,12 +118,13 @@ def scan(path: Path, root: Path) -> tuple[dict[str, Region], list[Fault]]:
 
 
 def snippet_files(root: Path) -> list[Path]:
-    """All snippet files below ``root``, sorted; caches and package markers are left out."""
-    return sorted(
-        path
-        for path in root.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.name != "__init__.py" and path.suffix != ".pyc"
-    )
+    """All snippet files below ``root``, sorted; hidden files, caches and package markers are left out."""
+    return sorted(path for path in root.rglob("*") if path.is_file() and not _is_beside(path.relative_to(root)))
+
+
+def _is_beside(path: Path) -> bool:
+    """Whether a file below ``snippets`` is there for a tool, and not for the reader."""
+    return path.name == "__init__.py" or any(part.startswith((".", "__pycache__")) for part in path.parts)
 
 
 def scan_tree(root: Path) -> tuple[dict[str, Region], list[Fault]]:

@@ -40,7 +40,11 @@ def workers(gpus: int) -> list[dict[str, Any]]:
     import torch
     from verl.single_controller.base import Worker
     from verl.single_controller.base.decorator import Dispatch, register
-    from verl.single_controller.ray import RayClassWithInitArgs, RayResourcePool, RayWorkerGroup
+    from verl.single_controller.ray import (
+        RayClassWithInitArgs,
+        RayResourcePool,
+        RayWorkerGroup,
+    )
 
     class Look(Worker):
         def __init__(self) -> None:
@@ -54,11 +58,18 @@ def workers(gpus: int) -> list[dict[str, Any]]:
         @register(dispatch_mode=Dispatch.ONE_TO_ALL)
         def look(self) -> dict[str, Any]:
             gpu = ray.get_runtime_context().get_accelerator_ids()["GPU"]
-            seen = {"gpu": gpu, "ray": self.given, "verl": variables(), "gpus": torch.cuda.device_count()}
+            seen = {
+                "gpu": gpu,
+                "ray": self.given,
+                "verl": variables(),
+                "gpus": torch.cuda.device_count(),
+            }
             return seen | {"problem": self.problem}
 
     pool = RayResourcePool([gpus], use_gpu=True, max_colocate_count=1)
-    found: list[dict[str, Any]] = RayWorkerGroup(pool, RayClassWithInitArgs(ray.remote(Look))).look()
+    found: list[dict[str, Any]] = RayWorkerGroup(
+        pool, RayClassWithInitArgs(ray.remote(Look))
+    ).look()
     return found
 
 
@@ -78,13 +89,31 @@ def server(gpus: list[str]) -> dict[str, Any]:
         def look(self) -> dict[str, Any]:
             given = variables()
             os.environ[get_platform().visible_devices_envvar()] = ",".join(gpus)
-            done = subprocess.run([sys.executable, "-c", ENGINE], capture_output=True, text=True)
-            engine, count = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else ({}, 0)
-            seen = {"gpu": gpus, "ray": given, "verl": variables(), "vllm": engine, "gpus": count}
-            return seen | {"problem": last_line(done.stderr) if done.returncode else None}
+            done = subprocess.run(
+                [sys.executable, "-c", ENGINE], capture_output=True, text=True
+            )
+            engine, count = (
+                json.loads(done.stdout.splitlines()[-1])
+                if done.returncode == 0
+                else ({}, 0)
+            )
+            seen = {
+                "gpu": gpus,
+                "ray": given,
+                "verl": variables(),
+                "vllm": engine,
+                "gpus": count,
+            }
+            return seen | {
+                "problem": last_line(done.stderr) if done.returncode else None
+            }
 
     names = dict.fromkeys(get_platform().ray_noset_envvars(), "1")
-    actor = ray.remote(Server).options(runtime_env={"env_vars": names | get_platform().rollout_env_vars()}).remote()
+    actor = (
+        ray.remote(Server)
+        .options(runtime_env={"env_vars": names | get_platform().rollout_env_vars()})
+        .remote()
+    )
     found: dict[str, Any] = ray.get(actor.look.remote())
     return found
 
@@ -94,7 +123,13 @@ def server(gpus: list[str]) -> dict[str, Any]:
 
 def look(tensor_parallel: int) -> dict[str, Any]:
     """The whole journey: this shell, Ray, the workers, the server of the first replica."""
-    seen: dict[str, Any] = {"shell": variables(), "gpus": None, "workers": [], "server": None, "problem": None}
+    seen: dict[str, Any] = {
+        "shell": variables(),
+        "gpus": None,
+        "workers": [],
+        "server": None,
+        "problem": None,
+    }
     try:
         import ray  # refuses some variables at import
         from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
@@ -102,10 +137,18 @@ def look(tensor_parallel: int) -> dict[str, Any]:
         ray.init(runtime_env=get_ppo_ray_runtime_env(), log_to_driver=False)
         seen["gpus"] = int(ray.cluster_resources().get("GPU", 0))
         if seen["gpus"] < tensor_parallel:
-            seen["problem"] = f"counts {seen['gpus']} GPUs, and a replica needs {tensor_parallel}"
+            seen["problem"] = (
+                f"counts {seen['gpus']} GPUs, and a replica needs {tensor_parallel}"
+            )
         else:
             seen["workers"] = workers(seen["gpus"])
-            seen["server"] = server([gpu for worker in seen["workers"][:tensor_parallel] for gpu in worker["gpu"]])
+            seen["server"] = server(
+                [
+                    gpu
+                    for worker in seen["workers"][:tensor_parallel]
+                    for gpu in worker["gpu"]
+                ]
+            )
         ray.shutdown()
     except Exception as error:
         seen["problem"] = last_line(error)
@@ -123,7 +166,9 @@ def problems(seen: dict[str, Any]) -> list[str]:
     if (made := seen["server"]) and made["problem"]:
         found.append(f"vLLM: {made['problem']}")
     elif made and made["gpus"] != len(made["gpu"]):
-        found.append(f"vLLM: sees {made['gpus']} GPUs, its replica has {len(made['gpu'])}")
+        found.append(
+            f"vLLM: sees {made['gpus']} GPUs, its replica has {len(made['gpu'])}"
+        )
     return found
 
 
@@ -131,11 +176,18 @@ def report(seen: dict[str, Any]) -> list[str]:
     """``seen`` for people, one line a process."""
 
     def text(values: dict[str, str]) -> str:
-        return ", ".join(f"{name}={value}" for name, value in values.items()) or "none set"
+        return (
+            ", ".join(f"{name}={value}" for name, value in values.items()) or "none set"
+        )
 
-    lines = [f"shell         {text(seen['shell'])}", f"Ray           counts {seen['gpus']} GPUs"]
+    lines = [
+        f"shell         {text(seen['shell'])}",
+        f"Ray           counts {seen['gpus']} GPUs",
+    ]
     for number, worker in enumerate(seen["workers"]):
-        lines.append(f"worker {number:<6} Ray gives {text(worker['ray'])}; verl makes {text(worker['verl'])}")
+        lines.append(
+            f"worker {number:<6} Ray gives {text(worker['ray'])}; verl makes {text(worker['verl'])}"
+        )
     if made := seen["server"]:
         lines.append(f"vLLM server   {text(made['verl'])}")
         lines.append(f"vLLM engine   {text(made['vllm'])}; {made['gpus']} GPUs")
@@ -144,8 +196,12 @@ def report(seen: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     """Look, print lines or JSON, and say with the exit code whether all is well."""
-    parser = argparse.ArgumentParser(description="Print which GPUs each process of a verl job would see.")
-    parser.add_argument("--tensor-parallel", type=int, default=1, help="GPUs of one vLLM replica")
+    parser = argparse.ArgumentParser(
+        description="Print which GPUs each process of a verl job would see."
+    )
+    parser.add_argument(
+        "--tensor-parallel", type=int, default=1, help="GPUs of one vLLM replica"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     given = parser.parse_args()
     if given.tensor_parallel < 1:

@@ -38,7 +38,11 @@ class Unusable(Exception):
 def lines_of(path: Path) -> Iterator[tuple[int, dict[str, float]]]:
     """Step and metrics of each line; lines of a console log that hold no metrics are passed over."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    lines = [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip()
+    ]
     for number, line in lines:
         if line.startswith("{"):
             try:
@@ -47,7 +51,9 @@ def lines_of(path: Path) -> Iterator[tuple[int, dict[str, float]]]:
             except (ValueError, KeyError, TypeError):
                 if number == lines[-1][0]:
                     return  # a run that was killed may leave half a line
-                raise Unusable(f"{path}, line {number}: not a line of verl's file logger") from None
+                raise Unusable(
+                    f"{path}, line {number}: not a line of verl's file logger"
+                ) from None
         elif found := CONSOLE.search(line):
             pairs = (pair.rpartition(":") for pair in found[2].split(" - "))
             yield int(found[1]), {key: number_of(value) for key, _, value in pairs}
@@ -65,7 +71,11 @@ def newest(path: Path) -> Path:
     """The file itself; in a folder, the newest metrics file of the recipes, or else the console log."""
     if not path.is_dir():
         return path
-    return max(path.glob("metrics*.jsonl"), key=lambda file: file.stat().st_mtime, default=path / "verl.log")
+    return max(
+        path.glob("metrics*.jsonl"),
+        key=lambda file: file.stat().st_mtime,
+        default=path / "verl.log",
+    )
 
 
 def read(path: Path) -> Metrics:
@@ -75,8 +85,14 @@ def read(path: Path) -> Metrics:
     except OSError as problem:
         raise Unusable(f"{path}: {problem.strerror or problem}") from None
     if not found:
-        raise Unusable(f"{path}: no step in it; give the file of verl's logger 'file', or the console log")
-    compared = {step: data for step, data in found.items() if DIFFERENCE in data and CORRELATION in data}
+        raise Unusable(
+            f"{path}: no step in it; give the file of verl's logger 'file', or the console log"
+        )
+    compared = {
+        step: data
+        for step, data in found.items()
+        if DIFFERENCE in data and CORRELATION in data
+    }
     if not compared:
         raise Unusable(
             f"{path}: {len(found)} steps without {DIFFERENCE}: "
@@ -94,7 +110,9 @@ def findings(metrics: Metrics) -> Iterator[tuple[str, str]]:
     for step, data in metrics.items():
         difference, correlation = data[DIFFERENCE], data[CORRELATION]
         said = f"step {step}: mean difference {difference:.2g}, correlation {correlation:.4f}"
-        if not (difference <= DIFFERENCE_BAD and correlation >= CORRELATION_BAD):  # NaN is bad too
+        if not (
+            difference <= DIFFERENCE_BAD and correlation >= CORRELATION_BAD
+        ):  # NaN is bad too
             yield "bad", said
         elif difference > DIFFERENCE_GOOD or correlation < CORRELATION_GOOD:
             yield "look", said
@@ -115,12 +133,20 @@ def report(metrics: Metrics) -> tuple[int, list[str]]:
     ]
     timed = [data for data in metrics.values() if SYNC in data and STEP in data]
     if timed:
-        sync, step = median(data[SYNC] for data in timed), median(data[STEP] for data in timed)
-        lines.append(f"weight sync      {sync:.2g} s of a step of {step:.2g} s (medians)")
+        sync, step = (
+            median(data[SYNC] for data in timed),
+            median(data[STEP] for data in timed),
+        )
+        lines.append(
+            f"weight sync      {sync:.2g} s of a step of {step:.2g} s (medians)"
+        )
     shown = found if len(found) <= SHOWN else [*found[: SHOWN - 1], found[-1]]
     lines += [f"{word:<5}{said}" for word, said in shown]
     if bad:
-        return 1, [*lines, f"verdict: {len(bad)} of {len(metrics)} steps sampled with other weights than the actor's"]
+        return 1, [
+            *lines,
+            f"verdict: {len(bad)} of {len(metrics)} steps sampled with other weights than the actor's",
+        ]
     return 0, [*lines, "verdict: rollout and actor agree at every step"]
 
 
@@ -130,7 +156,9 @@ def report(metrics: Metrics) -> tuple[int, list[str]]:
 def main() -> int:
     """Judge the run named on the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", type=Path, help="metrics file, console log or folder of a run")
+    parser.add_argument(
+        "run", type=Path, help="metrics file, console log or folder of a run"
+    )
     try:
         code, lines = report(read(newest(parser.parse_args().run)))
     except Unusable as problem:

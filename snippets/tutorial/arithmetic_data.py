@@ -37,7 +37,10 @@ def row(index: int, numbers: random.Random, largest: int) -> dict[str, Any]:
 def write(folder: Path, rows: int, largest: int, seed: int = 0) -> None:
     """Write both files; the same seed gives the same questions, and validation questions are drawn apart."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, count, offset in (("train", rows, 0), ("val", min(rows, VALIDATION_ROWS), 1)):
+    for name, count, offset in (
+        ("train", rows, 0),
+        ("val", min(rows, VALIDATION_ROWS), 1),
+    ):
         numbers = random.Random(2 * seed + offset)
         made = [row(index, numbers, largest) for index in range(count)]
         pandas.DataFrame(made).to_parquet(folder / f"{name}.parquet")
@@ -51,7 +54,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=4096, help="training questions")
-    parser.add_argument("--largest", type=int, default=99, help="largest number in a question")
+    parser.add_argument(
+        "--largest", type=int, default=99, help="largest number in a question"
+    )
     asked = parser.parse_args()
     write(asked.folder, asked.rows, asked.largest)
 

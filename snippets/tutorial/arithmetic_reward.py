@@ -7,7 +7,10 @@ FORM, RIGHT = 0.2, 0.8
 
 
 def compute_score(
-    data_source: str, solution_str: str, ground_truth: str, extra_info: dict[str, Any] | None = None
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: dict[str, Any] | None = None,
 ) -> float:
     """Reward of one answer, from 0 to 1: up to 0.2 for digits and nothing else, and 0.8 for the right number."""
     answer = solution_str.strip()

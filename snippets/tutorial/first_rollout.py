@@ -21,7 +21,9 @@ PROMPTS = [
 
 
 # [start:build_engine]
-def build_engine(model: str, *, dtype: str = "bfloat16", max_model_len: int = 2048) -> LLM:
+def build_engine(
+    model: str, *, dtype: str = "bfloat16", max_model_len: int = 2048
+) -> LLM:
     """Load `model` (a name or a directory) on one device."""
     return LLM(
         model=model,
@@ -37,10 +39,18 @@ def build_engine(model: str, *, dtype: str = "bfloat16", max_model_len: int = 20
 
 # [start:generate]
 def generate(
-    llm: LLM, prompts: list[str], *, n: int = 8, temperature: float = 1.0, max_tokens: int = 512, seed: int = 0
+    llm: LLM,
+    prompts: list[str],
+    *,
+    n: int = 8,
+    temperature: float = 1.0,
+    max_tokens: int = 512,
+    seed: int = 0,
 ) -> list[RequestOutput]:
     """Sample `n` answers to each prompt; one output a prompt, in the order of `prompts`."""
-    params = SamplingParams(n=n, temperature=temperature, max_tokens=max_tokens, logprobs=0, seed=seed)
+    params = SamplingParams(
+        n=n, temperature=temperature, max_tokens=max_tokens, logprobs=0, seed=seed
+    )
     conversations = [[{"role": "user", "content": prompt}] for prompt in prompts]
     outputs: list[RequestOutput] = llm.chat(conversations, params, use_tqdm=False)
     return outputs
@@ -68,7 +78,10 @@ def read(outputs: list[RequestOutput]) -> list[Sample]:
             group=group,
             prompt_ids=list(output.prompt_token_ids),
             token_ids=list(answer.token_ids),
-            logprobs=[at[token].logprob for token, at in zip(answer.token_ids, answer.logprobs, strict=True)],
+            logprobs=[
+                at[token].logprob
+                for token, at in zip(answer.token_ids, answer.logprobs, strict=True)
+            ],
             text=answer.text,
         )
         for group, output in enumerate(outputs)
@@ -88,12 +101,16 @@ def throughput(samples: list[Sample], seconds: float) -> str:
 
 def report(llm: LLM, *, n: int = 8, max_tokens: int = 512) -> None:
     """Print one line a sample and the throughput."""
-    generate(llm, PROMPTS, n=1, max_tokens=8)  # the first call also warms up: it stays out of the timing
+    generate(
+        llm, PROMPTS, n=1, max_tokens=8
+    )  # the first call also warms up: it stays out of the timing
     start = time.perf_counter()
     samples = read(generate(llm, PROMPTS, n=n, max_tokens=max_tokens))
     seconds = time.perf_counter() - start
     for sample in samples:
-        print(f"prompt {sample.group}, {len(sample.token_ids)} tokens, log-prob {sum(sample.logprobs):.1f}")
+        print(
+            f"prompt {sample.group}, {len(sample.token_ids)} tokens, log-prob {sum(sample.logprobs):.1f}"
+        )
     print(throughput(samples, seconds))
 
 

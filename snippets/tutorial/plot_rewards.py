@@ -53,12 +53,18 @@ def main() -> None:
     """Draw one metric of the logs named on the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("logs", type=Path, nargs="+")
-    parser.add_argument("--metric", default="critic/score/mean", help="name of the metric, as the log has it")
+    parser.add_argument(
+        "--metric",
+        default="critic/score/mean",
+        help="name of the metric, as the log has it",
+    )
     parser.add_argument("--out", type=Path, default=Path("rewards.svg"))
     asked = parser.parse_args()
     missing = [str(log) for log in asked.logs if not log.is_file()]
     if missing:
-        parser.error(f"{missing[0]} is not there: give the files that verl's file logger wrote")
+        parser.error(
+            f"{missing[0]} is not there: give the files that verl's file logger wrote"
+        )
     values = read(asked.logs, asked.metric)
     if not values:
         parser.error(f"no step has {asked.metric}: correct --metric")
