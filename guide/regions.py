@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MARKER = re.compile(r"^\s*#\s\[(start|end):([a-z0-9_]+)\]\s*$")
+# A code block of the guide shows this many columns at 1280 pixels without a scroll bar.
+WIDTH = 88
 MARKER_LIKE = re.compile(r"\[\s*(start|end)\s*:")
 SUFFIXES = {
     ".py": "python",
@@ -84,6 +86,8 @@ def scan(path: Path, root: Path) -> tuple[dict[str, Region], list[Fault]]:
 
     for number, line in enumerate(source.splitlines(), start=1):
         match = MARKER.match(line)
+        if len(line) > WIDTH and path.suffix != ".txt":  # a .txt is what a program printed
+            fault("wide", number, f"{len(line)} columns; a code block shows {WIDTH} without scrolling: break the line")
         if match is None:
             if MARKER_LIKE.search(line):
                 fault("not_whole_line", number, f"a marker must be a whole line '# [start:name]': {line.strip()!r}")

@@ -2,10 +2,10 @@
 
     python3 accept_vllm.py
 
-One line a check.  Exit code 0: all passed; 1: at least one failed; 2: none failed, but not all could run.
+One line per check.  Exit code 0: all passed; 1: at least one failed; 2: none failed,
+but not all could run.
 """
 
-# [start:imports]
 import argparse
 import importlib
 import importlib.util
@@ -21,10 +21,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# [end:imports]
-
 PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
-LIMIT = 0.01  # largest difference from the reference, as a share of its largest value; bfloat16 rounds to 0.004
+# Largest difference from the reference, as a share of its largest value.
+# bfloat16 rounds to 0.004.
+LIMIT = 0.01
 
 
 class Verdict(NamedTuple):
@@ -32,9 +32,8 @@ class Verdict(NamedTuple):
     text: str
 
 
-# [start:versions]
 def python() -> Verdict:
-    """vLLM's ROCm wheels are for one Python; with another, pip takes the CUDA wheel and says nothing."""
+    """vLLM's ROCm wheels are for one Python; with another, pip takes the CUDA wheel."""
     return Verdict(PASS, f"{platform.python_version()}, {sys.executable}")
 
 
@@ -46,17 +45,18 @@ def torch_build() -> Verdict:
     kind = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
     return Verdict(
         FAIL,
-        f"{torch.__version__} is built for {kind}: install PyTorch for ROCm, then vLLM again",
+        f"{torch.__version__} is built for {kind}: "
+        "install PyTorch for ROCm, then vLLM again",
     )
 
 
 def vllm_build() -> Verdict:
-    """vLLM's kernels must be built for ROCm; the version alone does not tell, the files do."""
+    """vLLM's kernels must be built for ROCm: the files show it, not the version."""
     folder = vllm_folder()
     name = packages_distributions().get("vllm", ["vllm"])[0]
-    found = f"{name} {version(name)}"
+    package = f"{name} {version(name)}"
     if sorted(folder.glob("_rocm_C*")):
-        return Verdict(PASS, f"{found} has ROCm kernels")
+        return Verdict(PASS, f"{package} has ROCm kernels")
     kernels = sorted(folder.glob("_C*.so"))
     kind = (
         "CUDA"
@@ -65,11 +65,9 @@ def vllm_build() -> Verdict:
     )
     return Verdict(
         FAIL,
-        f"{found} is built for {kind}: take the ROCm wheel (Python 3.12), the image, or build it",
+        f"{package} is built for {kind}: "
+        "take the ROCm wheel (Python 3.12), the image, or build it",
     )
-
-
-# [end:versions]
 
 
 def vllm_folder() -> Path:
@@ -101,7 +99,6 @@ def gpu_archs() -> list[str]:
     return [properties.gcnArchName.split(":")[0] for properties in found]
 
 
-# [start:archs]
 def torch_archs() -> Verdict:
     """PyTorch must hold code for each GPU."""
     built = [
@@ -113,7 +110,7 @@ def torch_archs() -> Verdict:
 
 
 def vllm_archs() -> Verdict:
-    """vLLM's kernels must hold code for each GPU; each architecture leaves its name in the library."""
+    """vLLM's kernels must hold code for each GPU; the library names its targets."""
     built = {
         arch
         for file in vllm_folder().glob("_rocm_C*.so")
@@ -130,23 +127,22 @@ def covers(what: str, built: list[str]) -> Verdict:
     if not gpus:
         return Verdict(
             NOT_RUN,
-            f"{what} is built for {' '.join(built)}; no AMD GPU is visible to compare with",
+            f"{what} is built for {' '.join(built)}; "
+            "no AMD GPU is visible to compare with",
         )
     if missing := sorted(set(gpus) - set(built)):
         return Verdict(
             FAIL,
-            f"{what} is built for {' '.join(built)}, the GPU is {missing[0]}: take or make a build for it",
+            f"{what} is built for {' '.join(built)}, the GPU is {missing[0]}: "
+            "take or make a build for it",
         )
     return Verdict(
         PASS,
-        f"{what} is built for {' '.join(built)}; GPUs here: {len(gpus)} x {' '.join(sorted(set(gpus)))}",
+        f"{what} is built for {' '.join(built)}; "
+        f"GPUs here: {len(gpus)} x {' '.join(sorted(set(gpus)))}",
     )
 
 
-# [end:archs]
-
-
-# [start:modules]
 def kernels() -> Verdict:
     """vLLM only warns when its ROCm kernels cannot be loaded, and fails later."""
     importlib.import_module("torch")  # first: it brings the ROCm libraries
@@ -160,16 +156,13 @@ def sleep_mode() -> Verdict:
         return Verdict(PASS, "the allocator behind sleep mode can be loaded")
     return Verdict(
         FAIL,
-        "no vllm.cumem_allocator: this build has no sleep mode; start with enable_sleep_mode=False",
+        "no vllm.cumem_allocator: this build has no sleep mode; "
+        "start with enable_sleep_mode=False",
     )
 
 
-# [end:modules]
-
-
-# [start:matmul]
 def matmul(device: str = "cuda", size: int = 2048) -> Verdict:
-    """One bfloat16 matrix product on ``device`` against the same product in float64 on the CPU."""
+    """One bfloat16 matrix product on ``device`` against float64 on the CPU."""
     torch = importlib.import_module("torch")
     if device == "cuda" and not gpu_archs():
         return Verdict(NOT_RUN, "no AMD GPU is visible to this torch")
@@ -195,12 +188,9 @@ def judge(got: Any, reference: Any, what: str) -> Verdict:
     )
 
 
-# [end:matmul]
-
-
 # [start:graph]
 def graph(size: int = 1024) -> Verdict:
-    """Capture one layer in a HIP graph, give it a new input, replay it, and compare with eager."""
+    """Capture one layer in a HIP graph, replay it on new input, compare with eager."""
     torch = importlib.import_module("torch")
     if not gpu_archs():
         return Verdict(NOT_RUN, "no AMD GPU is visible to this torch")
@@ -230,7 +220,7 @@ def replay(
     fresh: Any,
     layer: Callable[[Any], Any],
 ) -> Verdict:
-    """Replay with ``fresh`` in the graph's input; a stale or wrong output differs from eager."""
+    """Replay with ``fresh`` as input; a stale or wrong output differs from eager."""
     static.copy_(fresh)
     play()
     return judge(out.cpu(), layer(fresh).double().cpu(), "graph replay against eager")
@@ -239,7 +229,7 @@ def replay(
 # [end:graph]
 
 
-# [start:run]
+# [start:checks]
 CHECKS: dict[str, Callable[[], Verdict]] = {
     "python": python,
     "torch": torch_build,
@@ -251,6 +241,7 @@ CHECKS: dict[str, Callable[[], Verdict]] = {
     "matmul": matmul,
     "graph": graph,
 }
+# [end:checks]
 
 
 def work(names: list[str], results: Connection) -> None:
@@ -265,7 +256,7 @@ def work(names: list[str], results: Connection) -> None:
 
 
 def run(names: list[str], seconds: float) -> list[Verdict]:
-    """The verdicts in order.  The checks run in a second process, because a faulty GPU stack kills the one it is in."""
+    """The verdicts in order, from a second process: a faulty GPU stack may kill it."""
     context = multiprocessing.get_context("spawn")
     verdicts: list[Verdict] = []
     while len(verdicts) < len(names):
@@ -278,20 +269,23 @@ def run(names: list[str], seconds: float) -> list[Verdict]:
         try:
             while len(verdicts) < len(names) and here.poll(seconds):
                 verdicts.append(here.recv())
-                print(
-                    f"{verdicts[-1].word:8} {names[len(verdicts) - 1]:12} {verdicts[-1].text}",
-                    flush=True,
-                )
+                show(names[len(verdicts) - 1], verdicts[-1])
             ended = f"no answer after {seconds:g} s"
         except EOFError:  # the process is gone: the check that it was in ended it
             child.join()
             code = child.exitcode or 0
-            ended = f"the process died: {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            ended = f"the process died: {how}"
         child.kill()
         if len(verdicts) < len(names):
             verdicts.append(Verdict(FAIL, ended))
-            print(f"{FAIL:8} {names[len(verdicts) - 1]:12} {ended}", flush=True)
+            show(names[len(verdicts) - 1], verdicts[-1])
     return verdicts
+
+
+def show(name: str, verdict: Verdict) -> None:
+    """Print one line."""
+    print(f"{verdict.word:8} {name:12} {verdict.text}", flush=True)
 
 
 def main() -> int:
@@ -317,4 +311,3 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-# [end:run]

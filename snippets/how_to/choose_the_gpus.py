@@ -1,7 +1,8 @@
-"""Print which GPUs each process of a verl job would see with the variables of this shell.
+"""Print which GPUs each process of a verl job would see with this shell's variables.
 
-Run it in the container and shell that will run the job, before the job.  It loads no model.
-Exit codes: 0 all agree, 1 a process refuses its variables or sees the wrong number of GPUs, 2 bad input.
+Run it in the container and shell of the job, before the job.  It loads no model.
+Exit codes: 0 all agree; 1 a process refuses its variables or sees the wrong number of
+GPUs; 2 bad input.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import sys
 from typing import Any
 
 NAMES = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-# vLLM compares the variables when its ROCm platform is imported, in each of its processes.
+# vLLM compares the variables when its ROCm platform is imported, in each process.
 ENGINE = f"""
 import json, os
 import vllm.platforms.rocm, torch
-print(json.dumps([{{n: os.environ[n] for n in {NAMES} if n in os.environ}}, torch.cuda.device_count()]))
+present = {{n: os.environ[n] for n in {NAMES} if n in os.environ}}
+print(json.dumps([present, torch.cuda.device_count()]))
 """
 
 
@@ -35,7 +37,7 @@ def last_line(error: BaseException | str) -> str:
 
 # [start:worker]
 def workers(gpus: int) -> list[dict[str, Any]]:
-    """What each of ``gpus`` training workers of verl sees: Ray's variables first, then verl's own."""
+    """What each of ``gpus`` workers of verl sees, before and after verl's change."""
     import ray
     import torch
     from verl.single_controller.base import Worker
@@ -80,7 +82,8 @@ def workers(gpus: int) -> list[dict[str, Any]]:
 def server(gpus: list[str]) -> dict[str, Any]:
     """What the vLLM server of one replica sees, and the engine that it starts.
 
-    Like verl's ``vLLMReplica``, it asks Ray for no GPU, tells Ray to leave the variables alone, and sets the list.
+    Like verl's ``vLLMReplica``, it asks Ray for no GPU, tells Ray to leave the
+    variables alone, and sets the list.
     """
     import ray
     from verl.plugin.platform import get_platform
@@ -122,7 +125,7 @@ def server(gpus: list[str]) -> dict[str, Any]:
 
 
 def look(tensor_parallel: int) -> dict[str, Any]:
-    """The whole journey: this shell, Ray, the workers, the server of the first replica."""
+    """The whole way: this shell, Ray, the workers, the server of the first replica."""
     seen: dict[str, Any] = {
         "shell": variables(),
         "gpus": None,
@@ -185,9 +188,8 @@ def report(seen: dict[str, Any]) -> list[str]:
         f"Ray           counts {seen['gpus']} GPUs",
     ]
     for number, worker in enumerate(seen["workers"]):
-        lines.append(
-            f"worker {number:<6} Ray gives {text(worker['ray'])}; verl makes {text(worker['verl'])}"
-        )
+        ray, verl = text(worker["ray"]), text(worker["verl"])
+        lines.append(f"worker {number:<6} Ray gives {ray}; verl makes {verl}")
     if made := seen["server"]:
         lines.append(f"vLLM server   {text(made['verl'])}")
         lines.append(f"vLLM engine   {text(made['vllm'])}; {made['gpus']} GPUs")

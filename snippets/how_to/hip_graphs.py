@@ -1,4 +1,4 @@
-"""Start a vLLM engine with HIP graphs, one rank per GPU, and read back what vLLM resolved.
+"""Start a vLLM engine with HIP graphs, one rank per GPU; read back what vLLM resolved.
 
 Started by `hip_graphs.sh`.
 """

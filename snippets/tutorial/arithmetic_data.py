@@ -18,7 +18,7 @@ VALIDATION_ROWS = 64
 
 # [start:row]
 def row(index: int, numbers: random.Random, largest: int) -> dict[str, Any]:
-    """One question in the columns that verl reads: the prompt, and what the reward needs to judge an answer."""
+    """One question in the columns that verl reads, with what the reward needs."""
     left, right = numbers.randint(0, largest), numbers.randint(0, largest)
     question = f"What is {left} + {right}? Answer with the number only."
     return {
@@ -35,7 +35,7 @@ def row(index: int, numbers: random.Random, largest: int) -> dict[str, Any]:
 
 # [start:write]
 def write(folder: Path, rows: int, largest: int, seed: int = 0) -> None:
-    """Write both files; the same seed gives the same questions, and validation questions are drawn apart."""
+    """Write both files, drawn apart; the same seed gives the same questions."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, count, offset in (
         ("train", rows, 0),

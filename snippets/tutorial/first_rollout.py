@@ -1,4 +1,4 @@
-"""Your first rollout: n answers a prompt and the log-probability of each sampled token, as GRPO needs them.
+"""Your first rollout: n answers per prompt, with log-probabilities, as GRPO needs them.
 
 Usage: python first_rollout.py --model Qwen/Qwen2.5-0.5B-Instruct
 """
@@ -14,8 +14,8 @@ from vllm import LLM, RequestOutput, SamplingParams
 
 # [start:prompts]
 PROMPTS = [
-    "Natalia sold 48 clips in April and half as many in May. How many did she sell altogether?",
-    "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts in total?",
+    "Natalia sold 48 clips in April, half as many in May. How many altogether?",
+    "A robe takes 2 bolts of blue fiber, half that of white. How many bolts in total?",
 ]
 # [end:prompts]
 
@@ -47,7 +47,7 @@ def generate(
     max_tokens: int = 512,
     seed: int = 0,
 ) -> list[RequestOutput]:
-    """Sample `n` answers to each prompt; one output a prompt, in the order of `prompts`."""
+    """Sample `n` answers per prompt; one output per prompt, in their order."""
     params = SamplingParams(
         n=n, temperature=temperature, max_tokens=max_tokens, logprobs=0, seed=seed
     )
@@ -96,7 +96,8 @@ def read(outputs: list[RequestOutput]) -> list[Sample]:
 def throughput(samples: list[Sample], seconds: float) -> str:
     """One line; prompt tokens are not counted."""
     tokens = sum(len(sample.token_ids) for sample in samples)
-    return f"{len(samples)} samples, {tokens} tokens in {seconds:.2f} s: {tokens / seconds:.0f} tokens/s"
+    work = f"{len(samples)} samples, {tokens} tokens in {seconds:.2f} s"
+    return f"{work}: {tokens / seconds:.0f} tokens/s"
 
 
 def report(llm: LLM, *, n: int = 8, max_tokens: int = 512) -> None:
@@ -108,9 +109,8 @@ def report(llm: LLM, *, n: int = 8, max_tokens: int = 512) -> None:
     samples = read(generate(llm, PROMPTS, n=n, max_tokens=max_tokens))
     seconds = time.perf_counter() - start
     for sample in samples:
-        print(
-            f"prompt {sample.group}, {len(sample.token_ids)} tokens, log-prob {sum(sample.logprobs):.1f}"
-        )
+        tokens, logprob = len(sample.token_ids), sum(sample.logprobs)
+        print(f"prompt {sample.group}, {tokens} tokens, log-prob {logprob:.1f}")
     print(throughput(samples, seconds))
 
 
