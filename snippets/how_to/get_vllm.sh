@@ -37,8 +37,8 @@ python="$(realpath --no-symlinks "$(command -v "$python")" 2>/dev/null)" ||
 [ -e "$ROCM_PATH/lib/libamdhip64.so" ] ||
     stop "no ROCm at ROCM_PATH=$ROCM_PATH (it lacks lib/libamdhip64.so): install" \
         "ROCm, or set ROCM_PATH"
-probe='import torch; print(torch.__version__.split("+")[0], torch.version.hip or "")'
-versions="$(ask "$probe")" ||
+versions="$(ask 'import torch
+print(torch.__version__.split("+")[0], torch.version.hip or "")')" ||
     stop "$python cannot import torch: install PyTorch for ROCm first"
 read -r torch hip <<<"$versions"
 [ -n "$hip" ] ||
