@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What verl and vLLM will do with a recipe on an AMD GPU: needs vLLM and verl, and no
-# GPU.
+# What verl and vLLM will do with a recipe on an AMD
+# GPU: needs vLLM and verl, and no GPU.
 # Exit code of each command: 0 clean, 1 findings, 2 bad input.
 set -uo pipefail
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Start a Ray node for verl so that every process sees the GPUs that it should, and
-# check it.
+# Start a Ray node for verl so that every process
+# sees the GPUs that it should, and check it.
 # More options of `ray start` can follow on the command line.
 set -euo pipefail
 

@@ -19,12 +19,12 @@ number='import sys; print("%d.%d" % sys.version_info[:2])'
 version="$("$python" -c "$number" 2>/dev/null)" ||
     stop "there is no Python at $python: set PYTHON"
 [ "$version" = 3.12 ] ||
-    stop "$python is $version, and the wheels are for 3.12; any other gets the CUDA" \
-        "wheel: uv venv --python 3.12 --seed"
+    stop "$python is $version, and the wheels are for 3.12;" \
+        "any other gets the CUDA wheel: uv venv --python 3.12 --seed"
 glibc="$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)"
 [ "$(printf '%s\n' 2.35 "$glibc" | sort -V | head -n 1)" = 2.35 ] ||
-    stop "glibc is $glibc, the wheels need 2.35 (Ubuntu 22.04, Debian 12) or newer:" \
-        "use the image"
+    stop "glibc is $glibc, the wheels need 2.35 (Ubuntu 22.04," \
+        "Debian 12) or newer: use the image"
 command -v uv >/dev/null ||
     stop "uv is missing: $python -m pip install uv"
 # [end:check]

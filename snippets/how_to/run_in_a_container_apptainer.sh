@@ -23,11 +23,11 @@ stop() {
 [ -f "$image" ] ||
     stop "no image $image: build it with apptainer build $image run_in_a_container.def"
 [ -e /dev/kfd ] ||
-    stop "no /dev/kfd: load the amdgpu driver on this host, or ask for a node with" \
-        "AMD GPUs"
+    stop "no /dev/kfd:" \
+        "load the amdgpu driver on this host, or ask for a node with AMD GPUs"
 [ -w /dev/kfd ] ||
-    stop "you may not open /dev/kfd: join its group, $(stat -c %G /dev/kfd), and log" \
-        "in again"
+    stop "you may not open /dev/kfd:" \
+        "join its group, $(stat -c %G /dev/kfd), and log in again"
 [ -d "$data" ] ||
     stop "no folder DATA=$data"
 command -v apptainer >/dev/null ||
@@ -41,16 +41,16 @@ ulimit -S -n "$(ulimit -H -n)"
 ulimit -S -l "$(ulimit -H -l)"
 ulimit -S -s 65536 || true    # KiB
 [ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge "$open_files" ] ||
-    stop "only $(ulimit -n) open files allowed, $open_files wanted: have the hard" \
-        "limit raised, or set OPEN_FILES"
+    stop "only $(ulimit -n) open files allowed, $open_files wanted:" \
+        "have the hard limit raised, or set OPEN_FILES"
 [ "$(ulimit -l)" = unlimited ] ||
-    echo "locked memory is limited to $(ulimit -l) KiB: RDMA across nodes will need" \
-        "more" >&2
+    echo "locked memory is limited to $(ulimit -l) KiB:" \
+        "RDMA across nodes will need more" >&2
 # [end:limits]
 
 # [start:devices]
-# Ray, verl and vLLM set these themselves, and refuse what Slurm leaves in
-# ROCR_VISIBLE_DEVICES.
+# Ray, verl and vLLM set these themselves, and refuse
+# what Slurm leaves in ROCR_VISIBLE_DEVICES.
 unset ROCR_VISIBLE_DEVICES HIP_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES
 # [end:devices]
 

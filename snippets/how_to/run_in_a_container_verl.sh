@@ -41,8 +41,8 @@ fi
 # [end:install]
 
 # [start:verify]
-# In the folder of the job: `python3 -m` looks there first, and a checkout of verl would
-# win.
+# In the folder of the job: `python3 -m` looks there
+# first, and a checkout of verl would win.
 "$python" - "$wanted" <<'PYTHON'
 import importlib.util
 import subprocess

@@ -30,16 +30,16 @@ case "${ADAPTERS:-}" in    # the family, as `ibv_devices` shows it
     slingshot) export NCCL_SOCKET_IFNAME="hsn" NCCL_CROSS_NIC="${NCCL_CROSS_NIC:-1}" ;;
     "") ;;    # one kind of adapter, and RCCL finds it
     *)
-        echo "several_nodes_env: ADAPTERS=$ADAPTERS is unknown: mlx5, bnxt_re, ionic," \
-            "slingshot, or nothing" >&2
+        echo "several_nodes_env: ADAPTERS=$ADAPTERS is unknown:" \
+            "mlx5, bnxt_re, ionic, slingshot, or nothing" >&2
         exit 2
         ;;
 esac
 # [end:adapters]
 
 # [start:token]
-# One secret for the cluster, in a file that every node can read. Ray before 2.52
-# ignores it.
+# One secret for the cluster, in a file that every
+# node can read. Ray before 2.52 ignores it.
 export RAY_AUTH_MODE=token
 export RAY_AUTH_TOKEN_PATH="${RAY_AUTH_TOKEN_PATH:-$HOME/.ray/several_nodes_token}"
 # [end:token]

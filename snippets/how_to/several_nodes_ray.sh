@@ -5,8 +5,8 @@
 #   several_nodes_ray.sh head [OPTION...]
 #   several_nodes_ray.sh worker HEAD_ADDRESS [OPTION...]
 #
-# Set INTERFACE, and ADAPTERS where RCCL needs it, alike on all nodes: see
-# several_nodes_env.sh.
+# Set INTERFACE, and ADAPTERS where RCCL needs it,
+# alike on all nodes: see several_nodes_env.sh.
 set -euo pipefail
 
 role="${1:-}"
@@ -28,10 +28,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/several_nodes_env.sh"
 command -v ray >/dev/null ||
     stop "no ray on PATH: enter the container or the environment that has verl"
 [ -n "$NODE_ADDRESS" ] ||
-    stop "INTERFACE=$INTERFACE has no IPv4 address here: use one of" \
-        "$(ip -4 -o addr show | awk '{print $2}' | sort -u | xargs)"
-# pgrep would count a Ray that has ended and was not taken in by the container's first
-# process
+    stop "INTERFACE=$INTERFACE has no IPv4 address here:" \
+        "use one of $(ip -4 -o addr show | awk '{print $2}' | sort -u | xargs)"
+# pgrep would count a Ray that has ended and was not
+# taken in by the container's first process
 # shellcheck disable=SC2009
 ! ps -u "$(id -u)" -o stat=,comm= | grep -q '^[^Z].*raylet$' ||
     stop "a Ray that was left behind still runs on this node: end it with 'ray stop'"
@@ -57,16 +57,16 @@ worker)
         stop "which head? several_nodes_ray.sh worker HEAD_ADDRESS"
     until listens "$head_address" "$port"; do
         [ "$SECONDS" -lt "$wait_seconds" ] ||
-            stop "no Ray at $head_address:$port after $wait_seconds s: is the head" \
-                "up, INTERFACE right, the port open?"
+            stop "no Ray at $head_address:$port after $wait_seconds s:" \
+                "is the head up, INTERFACE right, the port open?"
         sleep 1
     done
     [ -s "$RAY_AUTH_TOKEN_PATH" ] ||
-        stop "no token at RAY_AUTH_TOKEN_PATH=$RAY_AUTH_TOKEN_PATH: copy the" \
-            "head's file there"
+        stop "no token at RAY_AUTH_TOKEN_PATH=$RAY_AUTH_TOKEN_PATH:" \
+            "copy the head's file there"
     ray start --address="$head_address:$port" --node-ip-address="$NODE_ADDRESS" "${@:3}"
     # [end:worker]
     ;;
-*) stop "'$role' is no role: several_nodes_ray.sh head, or several_nodes_ray.sh" \
-    "worker HEAD_ADDRESS" ;;
+*) stop "'$role' is no role:" \
+    "several_nodes_ray.sh head, or several_nodes_ray.sh worker HEAD_ADDRESS" ;;
 esac

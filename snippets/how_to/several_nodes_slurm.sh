@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Several whole nodes of Slurm: Ray on each of them, in a container, and one command on
-# the first.
+# Several whole nodes of Slurm: Ray on each of them, in
+# a container, and one command on the first.
 # Submit it in the folder that holds these scripts; all nodes must see that folder.
 #
 #   INTERFACE=ib0 sbatch several_nodes_slurm.sh verl-rocm-0.9.1.sif bash recipes/grpo.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Build the image of the lesson, and open a shell in it. Run this on the node, in the
-# guide's folder.
+# Build the image of the lesson, and open a shell in it.
+# Run this on the node, in the guide's folder.
 set -euo pipefail
 
 # [start:container]
