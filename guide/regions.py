@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MARKER = re.compile(r"^\s*#\s\[(start|end):([a-z0-9_]+)\]\s*$")
+# A code block of the guide shows this many columns at 1280 pixels without a scroll bar.
+WIDTH = 88
 MARKER_LIKE = re.compile(r"\[\s*(start|end)\s*:")
 SUFFIXES = {
     ".py": "python",
@@ -84,6 +86,8 @@ def scan(path: Path, root: Path) -> tuple[dict[str, Region], list[Fault]]:
 
     for number, line in enumerate(source.splitlines(), start=1):
         match = MARKER.match(line)
+        if len(line) > WIDTH and path.suffix != ".txt":  # a .txt is what a program printed
+            fault("wide", number, f"{len(line)} columns; a code block shows {WIDTH} without scrolling: break the line")
         if match is None:
             if MARKER_LIKE.search(line):
                 fault("not_whole_line", number, f"a marker must be a whole line '# [start:name]': {line.strip()!r}")
@@ -118,12 +122,13 @@ def scan(path: Path, root: Path) -> tuple[dict[str, Region], list[Fault]]:
 
 
 def snippet_files(root: Path) -> list[Path]:
-    """All snippet files below ``root``, sorted; caches and package markers are left out."""
-    return sorted(
-        path
-        for path in root.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.name != "__init__.py" and path.suffix != ".pyc"
-    )
+    """All snippet files below ``root``, sorted; hidden files, caches and package markers are left out."""
+    return sorted(path for path in root.rglob("*") if path.is_file() and not _is_beside(path.relative_to(root)))
+
+
+def _is_beside(path: Path) -> bool:
+    """Whether a file below ``snippets`` is there for a tool, and not for the reader."""
+    return path.name == "__init__.py" or any(part.startswith((".", "__pycache__")) for part in path.parts)
 
 
 def scan_tree(root: Path) -> tuple[dict[str, Region], list[Fault]]:

@@ -1,4 +1,4 @@
-"""Check every setting that a snippet or a page names against the releases that the page claims.
+"""Check every setting that a snippet or a page names against the releases that the page claims, and the page's words.
 
 ``python -m tools.check_names`` prints page, line, release and name of each fault; exit code 1 if there is one.
 """
@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.names import pages, snippets
+from tools.names import pages, snippets, words
 from tools.names.judge import Judge
 from tools.names.named import Named, own
 from verl_rocm.facts.base import Facts, FactsError
@@ -21,10 +21,21 @@ from verl_rocm.facts.releases import HERE
 ROOT = Path(__file__).parent.parent
 
 
+def page_files(root: Path) -> list[Path]:
+    """The files of all pages of the guide."""
+    return sorted([*root.glob("*.rst"), *(p for s in ("rst", "md") for p in (root / "docs").rglob(f"*.{s}"))])
+
+
 def guide_pages(root: Path) -> list[pages.Page]:
     """All pages of the guide."""
-    files = [*root.glob("*.rst"), *(p for s in ("rst", "md") for p in (root / "docs").rglob(f"*.{s}"))]
-    return [pages.read(p, p.relative_to(root).as_posix()) for p in sorted(files)]
+    return [pages.read(p, p.relative_to(root).as_posix()) for p in page_files(root)]
+
+
+def word_faults(root: Path) -> list[str]:
+    """The words of ``tools/words.toml`` that a page or ``README.md`` uses."""
+    unwanted = words.load()
+    files = [*page_files(root), *root.glob("README.md")]
+    return [fault for p in files for fault in words.faults(p, p.relative_to(root).as_posix(), unwanted)]
 
 
 def named(root: Path) -> Iterator[tuple[Named, pages.Page | None]]:
@@ -79,10 +90,10 @@ def judge_page(judge: Judge, page: pages.Page | None, names: list[Named], defaul
 
 
 def main() -> int:
-    """Entry point; 1 if a name does not exist, 2 if the facts cannot be read."""
+    """Entry point; 1 if a name does not exist or a word is unwanted, 2 if the facts cannot be read."""
     started = time.perf_counter()
     try:
-        result = faults(ROOT, read(HERE))
+        result = faults(ROOT, read(HERE)) + word_faults(ROOT)
     except FactsError as error:
         print(error, file=sys.stderr)
         return 2

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from verl_rocm import check, dryrun, sleepcheck
+from verl_rocm import check, dryrun, sleepcheck, synccheck
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -33,6 +33,7 @@ def _root(
 check.register(app)
 dryrun.register(app)
 sleepcheck.register(app)
+synccheck.register(app)
 
 
 def main(arguments: list[str] | None = None) -> int:

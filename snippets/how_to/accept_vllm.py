@@ -2,10 +2,10 @@
 
     python3 accept_vllm.py
 
-One line a check.  Exit code 0: all passed; 1: at least one failed; 2: none failed, but not all could run.
+One line per check.  Exit code 0: all passed; 1: at least one failed; 2: none failed,
+but not all could run.
 """
 
-# [start:imports]
 import argparse
 import importlib
 import importlib.util
@@ -21,10 +21,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# [end:imports]
-
 PASS, FAIL, NOT_RUN = "PASS", "FAIL", "NOT RUN"
-LIMIT = 0.01  # largest difference from the reference, as a share of its largest value; bfloat16 rounds to 0.004
+# Largest difference from the reference, as a share of its largest value.
+# bfloat16 rounds to 0.004.
+LIMIT = 0.01
 
 
 class Verdict(NamedTuple):
@@ -32,9 +32,8 @@ class Verdict(NamedTuple):
     text: str
 
 
-# [start:versions]
 def python() -> Verdict:
-    """vLLM's ROCm wheels are for one Python; with another, pip takes the CUDA wheel and says nothing."""
+    """vLLM's ROCm wheels are for one Python; with another, pip takes the CUDA wheel."""
     return Verdict(PASS, f"{platform.python_version()}, {sys.executable}")
 
 
@@ -44,22 +43,31 @@ def torch_build() -> Verdict:
     if torch.version.hip:
         return Verdict(PASS, f"{torch.__version__}, HIP {torch.version.hip}")
     kind = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"
-    return Verdict(FAIL, f"{torch.__version__} is built for {kind}: install PyTorch for ROCm, then vLLM again")
+    return Verdict(
+        FAIL,
+        f"{torch.__version__} is built for {kind}: "
+        "install PyTorch for ROCm, then vLLM again",
+    )
 
 
 def vllm_build() -> Verdict:
-    """vLLM's kernels must be built for ROCm; the version alone does not tell, the files do."""
+    """vLLM's kernels must be built for ROCm: the files show it, not the version."""
     folder = vllm_folder()
     name = packages_distributions().get("vllm", ["vllm"])[0]
-    found = f"{name} {version(name)}"
+    package = f"{name} {version(name)}"
     if sorted(folder.glob("_rocm_C*")):
-        return Verdict(PASS, f"{found} has ROCm kernels")
+        return Verdict(PASS, f"{package} has ROCm kernels")
     kernels = sorted(folder.glob("_C*.so"))
-    kind = "CUDA" if any(strings(file, rb"libcudart\.so") for file in kernels) else "another platform than ROCm"
-    return Verdict(FAIL, f"{found} is built for {kind}: take the ROCm wheel (Python 3.12), the image, or build it")
-
-
-# [end:versions]
+    kind = (
+        "CUDA"
+        if any(strings(file, rb"libcudart\.so") for file in kernels)
+        else "another platform than ROCm"
+    )
+    return Verdict(
+        FAIL,
+        f"{package} is built for {kind}: "
+        "take the ROCm wheel (Python 3.12), the image, or build it",
+    )
 
 
 def vllm_folder() -> Path:
@@ -72,7 +80,10 @@ def vllm_folder() -> Path:
 
 def strings(file: Path, pattern: bytes) -> set[str]:
     """All distinct matches of ``pattern`` in a file of any size."""
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as text:
+    with (
+        file.open("rb") as opened,
+        mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as text,
+    ):
         return {match[0].decode() for match in re.finditer(pattern, text)}
 
 
@@ -81,21 +92,29 @@ def gpu_archs() -> list[str]:
     torch = importlib.import_module("torch")
     if not torch.version.hip or not torch.cuda.is_available():
         return []
-    found = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    found = [
+        torch.cuda.get_device_properties(number)
+        for number in range(torch.cuda.device_count())
+    ]
     return [properties.gcnArchName.split(":")[0] for properties in found]
 
 
-# [start:archs]
 def torch_archs() -> Verdict:
     """PyTorch must hold code for each GPU."""
-    built = [arch for arch in importlib.import_module("torch").cuda.get_arch_list() if arch.startswith("gfx")]
+    built = [
+        arch
+        for arch in importlib.import_module("torch").cuda.get_arch_list()
+        if arch.startswith("gfx")
+    ]
     return covers("torch", built)
 
 
 def vllm_archs() -> Verdict:
-    """vLLM's kernels must hold code for each GPU; each architecture leaves its name in the library."""
+    """vLLM's kernels must hold code for each GPU; the library names its targets."""
     built = {
-        arch for file in vllm_folder().glob("_rocm_C*.so") for arch in strings(file, rb"(?<=amdhsa--)gfx[0-9a-f]+")
+        arch
+        for file in vllm_folder().glob("_rocm_C*.so")
+        for arch in strings(file, rb"(?<=amdhsa--)gfx[0-9a-f]+")
     }
     return covers("vLLM", sorted(built))
 
@@ -106,20 +125,24 @@ def covers(what: str, built: list[str]) -> Verdict:
     if not built:
         return Verdict(NOT_RUN, f"{what} names no AMD architecture in its files")
     if not gpus:
-        return Verdict(NOT_RUN, f"{what} is built for {' '.join(built)}; no AMD GPU is visible to compare with")
+        return Verdict(
+            NOT_RUN,
+            f"{what} is built for {' '.join(built)}; "
+            "no AMD GPU is visible to compare with",
+        )
     if missing := sorted(set(gpus) - set(built)):
         return Verdict(
-            FAIL, f"{what} is built for {' '.join(built)}, the GPU is {missing[0]}: take or make a build for it"
+            FAIL,
+            f"{what} is built for {' '.join(built)}, the GPU is {missing[0]}: "
+            "take or make a build for it",
         )
     return Verdict(
-        PASS, f"{what} is built for {' '.join(built)}; GPUs here: {len(gpus)} x {' '.join(sorted(set(gpus)))}"
+        PASS,
+        f"{what} is built for {' '.join(built)}; "
+        f"GPUs here: {len(gpus)} x {' '.join(sorted(set(gpus)))}",
     )
 
 
-# [end:archs]
-
-
-# [start:modules]
 def kernels() -> Verdict:
     """vLLM only warns when its ROCm kernels cannot be loaded, and fails later."""
     importlib.import_module("torch")  # first: it brings the ROCm libraries
@@ -131,40 +154,49 @@ def sleep_mode() -> Verdict:
     """Sleep mode needs vLLM's own allocator."""
     if importlib.import_module("vllm.device_allocator.cumem").cumem_available:
         return Verdict(PASS, "the allocator behind sleep mode can be loaded")
-    return Verdict(FAIL, "no vllm.cumem_allocator: this build has no sleep mode; start with enable_sleep_mode=False")
+    return Verdict(
+        FAIL,
+        "no vllm.cumem_allocator: this build has no sleep mode; "
+        "start with enable_sleep_mode=False",
+    )
 
 
-# [end:modules]
-
-
-# [start:matmul]
 def matmul(device: str = "cuda", size: int = 2048) -> Verdict:
-    """One bfloat16 matrix product on ``device`` against the same product in float64 on the CPU."""
+    """One bfloat16 matrix product on ``device`` against float64 on the CPU."""
     torch = importlib.import_module("torch")
     if device == "cuda" and not gpu_archs():
         return Verdict(NOT_RUN, "no AMD GPU is visible to this torch")
     generator = torch.Generator().manual_seed(0)
-    left, right = (torch.randn(size, size, generator=generator, dtype=torch.bfloat16) for _ in range(2))
+    left, right = (
+        torch.randn(size, size, generator=generator, dtype=torch.bfloat16)
+        for _ in range(2)
+    )
     reference = left.double() @ right.double()
-    return judge((left.to(device) @ right.to(device)).cpu(), reference, f"{size} x {size} in bfloat16 on {device}")
+    return judge(
+        (left.to(device) @ right.to(device)).cpu(),
+        reference,
+        f"{size} x {size} in bfloat16 on {device}",
+    )
 
 
 def judge(got: Any, reference: Any, what: str) -> Verdict:
     """Whether ``got`` is finite and within ``LIMIT`` of ``reference``."""
     error = float((got.double() - reference).abs().max() / reference.abs().max())
-    return Verdict(PASS if error <= LIMIT else FAIL, f"{what}: off by {error:.2g} of the largest value, limit {LIMIT}")
-
-
-# [end:matmul]
+    return Verdict(
+        PASS if error <= LIMIT else FAIL,
+        f"{what}: off by {error:.2g} of the largest value, limit {LIMIT}",
+    )
 
 
 # [start:graph]
 def graph(size: int = 1024) -> Verdict:
-    """Capture one layer in a HIP graph, give it a new input, replay it, and compare with eager."""
+    """Capture one layer in a HIP graph, replay it on new input, compare with eager."""
     torch = importlib.import_module("torch")
     if not gpu_archs():
         return Verdict(NOT_RUN, "no AMD GPU is visible to this torch")
-    weight, first, second = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(3))
+    weight, first, second = (
+        torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(3)
+    )
 
     def layer(x: Any) -> Any:
         return torch.relu(x @ weight)
@@ -181,8 +213,14 @@ def graph(size: int = 1024) -> Verdict:
     return replay(captured.replay, static, out, second, layer)
 
 
-def replay(play: Callable[[], None], static: Any, out: Any, fresh: Any, layer: Callable[[Any], Any]) -> Verdict:
-    """Replay with ``fresh`` in the graph's input; a stale or wrong output differs from eager."""
+def replay(
+    play: Callable[[], None],
+    static: Any,
+    out: Any,
+    fresh: Any,
+    layer: Callable[[Any], Any],
+) -> Verdict:
+    """Replay with ``fresh`` as input; a stale or wrong output differs from eager."""
     static.copy_(fresh)
     play()
     return judge(out.cpu(), layer(fresh).double().cpu(), "graph replay against eager")
@@ -191,7 +229,7 @@ def replay(play: Callable[[], None], static: Any, out: Any, fresh: Any, layer: C
 # [end:graph]
 
 
-# [start:run]
+# [start:checks]
 CHECKS: dict[str, Callable[[], Verdict]] = {
     "python": python,
     "torch": torch_build,
@@ -203,6 +241,7 @@ CHECKS: dict[str, Callable[[], Verdict]] = {
     "matmul": matmul,
     "graph": graph,
 }
+# [end:checks]
 
 
 def work(names: list[str], results: Connection) -> None:
@@ -217,40 +256,54 @@ def work(names: list[str], results: Connection) -> None:
 
 
 def run(names: list[str], seconds: float) -> list[Verdict]:
-    """The verdicts in order.  The checks run in a second process, because a faulty GPU stack kills the one it is in."""
+    """The verdicts in order, from a second process: a faulty GPU stack may kill it."""
     context = multiprocessing.get_context("spawn")
     verdicts: list[Verdict] = []
     while len(verdicts) < len(names):
         here, there = context.Pipe(duplex=False)
-        child = context.Process(target=work, args=(names[len(verdicts) :], there), daemon=True)
+        child = context.Process(
+            target=work, args=(names[len(verdicts) :], there), daemon=True
+        )
         child.start()
         there.close()
         try:
             while len(verdicts) < len(names) and here.poll(seconds):
                 verdicts.append(here.recv())
-                print(f"{verdicts[-1].word:8} {names[len(verdicts) - 1]:12} {verdicts[-1].text}", flush=True)
+                show(names[len(verdicts) - 1], verdicts[-1])
             ended = f"no answer after {seconds:g} s"
         except EOFError:  # the process is gone: the check that it was in ended it
             child.join()
             code = child.exitcode or 0
-            ended = f"the process died: {signal.Signals(-code).name if code < 0 else f'exit code {code}'}"
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            ended = f"the process died: {how}"
         child.kill()
         if len(verdicts) < len(names):
             verdicts.append(Verdict(FAIL, ended))
-            print(f"{FAIL:8} {names[len(verdicts) - 1]:12} {ended}", flush=True)
+            show(names[len(verdicts) - 1], verdicts[-1])
     return verdicts
+
+
+def show(name: str, verdict: Verdict) -> None:
+    """Print one line."""
+    print(f"{verdict.word:8} {name:12} {verdict.text}", flush=True)
 
 
 def main() -> int:
     """Print all verdicts and what they mean together."""
-    parser = argparse.ArgumentParser(description="Accept a vLLM for ROCm, or refuse it.")
-    parser.add_argument("--seconds", type=float, default=300, help="longest time for one check")
+    parser = argparse.ArgumentParser(
+        description="Accept a vLLM for ROCm, or refuse it."
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=300, help="longest time for one check"
+    )
     words = [verdict.word for verdict in run(list(CHECKS), parser.parse_args().seconds)]
     if FAIL in words:
         print(f"refused: {words.count(FAIL)} of {len(words)} checks failed")
         return 1
     if NOT_RUN in words:
-        print(f"not decided: {words.count(NOT_RUN)} of {len(words)} checks could not run")
+        print(
+            f"not decided: {words.count(NOT_RUN)} of {len(words)} checks could not run"
+        )
         return 2
     print(f"accepted: {len(words)} of {len(words)} checks passed")
     return 0
@@ -258,4 +311,3 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-# [end:run]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Look for known trouble on this machine, before a job does.  Run it where the job would run, in the guide's folder.
+# Look for known trouble on this machine, before a job does.  Run it where the job would
+# run, in the guide's folder.
 set -u
 
 # [start:check]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What verl and vLLM will do with a recipe on an AMD GPU: needs vLLM and verl, and no GPU.
+# What verl and vLLM will do with a recipe on an AMD
+# GPU: needs vLLM and verl, and no GPU.
 # Exit code of each command: 0 clean, 1 findings, 2 bad input.
 set -uo pipefail
 
@@ -14,5 +15,6 @@ python -m verl_rocm dry-run --gpu MI300X --rocm 7.2.1 \
 # [end:ask]
 
 # [start:compare]
-python -m verl_rocm dry-run --compare MI250X,MI300X,MI355X --rocm 7.2.1 --script snippets/how_to/recipes/grpo.sh
+python -m verl_rocm dry-run --compare MI250X,MI300X,MI355X --rocm 7.2.1 \
+  --script snippets/how_to/recipes/grpo.sh
 # [end:compare]

@@ -1,7 +1,8 @@
-"""Print which GPUs each process of a verl job would see with the variables of this shell.
+"""Print which GPUs each process of a verl job would see with this shell's variables.
 
-Run it in the container and shell that will run the job, before the job.  It loads no model.
-Exit codes: 0 all agree, 1 a process refuses its variables or sees the wrong number of GPUs, 2 bad input.
+Run it in the container and shell of the job, before the job.  It loads no model.
+Exit codes: 0 all agree; 1 a process refuses its variables or sees the wrong number of
+GPUs; 2 bad input.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import sys
 from typing import Any
 
 NAMES = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-# vLLM compares the variables when its ROCm platform is imported, in each of its processes.
+# vLLM compares the variables when its ROCm platform is imported, in each process.
 ENGINE = f"""
 import json, os
 import vllm.platforms.rocm, torch
-print(json.dumps([{{n: os.environ[n] for n in {NAMES} if n in os.environ}}, torch.cuda.device_count()]))
+present = {{n: os.environ[n] for n in {NAMES} if n in os.environ}}
+print(json.dumps([present, torch.cuda.device_count()]))
 """
 
 
@@ -35,12 +37,16 @@ def last_line(error: BaseException | str) -> str:
 
 # [start:worker]
 def workers(gpus: int) -> list[dict[str, Any]]:
-    """What each of ``gpus`` training workers of verl sees: Ray's variables first, then verl's own."""
+    """What each of ``gpus`` workers of verl sees, before and after verl's change."""
     import ray
     import torch
     from verl.single_controller.base import Worker
     from verl.single_controller.base.decorator import Dispatch, register
-    from verl.single_controller.ray import RayClassWithInitArgs, RayResourcePool, RayWorkerGroup
+    from verl.single_controller.ray import (
+        RayClassWithInitArgs,
+        RayResourcePool,
+        RayWorkerGroup,
+    )
 
     class Look(Worker):
         def __init__(self) -> None:
@@ -54,11 +60,18 @@ def workers(gpus: int) -> list[dict[str, Any]]:
         @register(dispatch_mode=Dispatch.ONE_TO_ALL)
         def look(self) -> dict[str, Any]:
             gpu = ray.get_runtime_context().get_accelerator_ids()["GPU"]
-            seen = {"gpu": gpu, "ray": self.given, "verl": variables(), "gpus": torch.cuda.device_count()}
+            seen = {
+                "gpu": gpu,
+                "ray": self.given,
+                "verl": variables(),
+                "gpus": torch.cuda.device_count(),
+            }
             return seen | {"problem": self.problem}
 
     pool = RayResourcePool([gpus], use_gpu=True, max_colocate_count=1)
-    found: list[dict[str, Any]] = RayWorkerGroup(pool, RayClassWithInitArgs(ray.remote(Look))).look()
+    found: list[dict[str, Any]] = RayWorkerGroup(
+        pool, RayClassWithInitArgs(ray.remote(Look))
+    ).look()
     return found
 
 
@@ -69,7 +82,8 @@ def workers(gpus: int) -> list[dict[str, Any]]:
 def server(gpus: list[str]) -> dict[str, Any]:
     """What the vLLM server of one replica sees, and the engine that it starts.
 
-    Like verl's ``vLLMReplica``, it asks Ray for no GPU, tells Ray to leave the variables alone, and sets the list.
+    Like verl's ``vLLMReplica``, it asks Ray for no GPU, tells Ray to leave the
+    variables alone, and sets the list.
     """
     import ray
     from verl.plugin.platform import get_platform
@@ -78,13 +92,31 @@ def server(gpus: list[str]) -> dict[str, Any]:
         def look(self) -> dict[str, Any]:
             given = variables()
             os.environ[get_platform().visible_devices_envvar()] = ",".join(gpus)
-            done = subprocess.run([sys.executable, "-c", ENGINE], capture_output=True, text=True)
-            engine, count = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else ({}, 0)
-            seen = {"gpu": gpus, "ray": given, "verl": variables(), "vllm": engine, "gpus": count}
-            return seen | {"problem": last_line(done.stderr) if done.returncode else None}
+            done = subprocess.run(
+                [sys.executable, "-c", ENGINE], capture_output=True, text=True
+            )
+            engine, count = (
+                json.loads(done.stdout.splitlines()[-1])
+                if done.returncode == 0
+                else ({}, 0)
+            )
+            seen = {
+                "gpu": gpus,
+                "ray": given,
+                "verl": variables(),
+                "vllm": engine,
+                "gpus": count,
+            }
+            return seen | {
+                "problem": last_line(done.stderr) if done.returncode else None
+            }
 
     names = dict.fromkeys(get_platform().ray_noset_envvars(), "1")
-    actor = ray.remote(Server).options(runtime_env={"env_vars": names | get_platform().rollout_env_vars()}).remote()
+    actor = (
+        ray.remote(Server)
+        .options(runtime_env={"env_vars": names | get_platform().rollout_env_vars()})
+        .remote()
+    )
     found: dict[str, Any] = ray.get(actor.look.remote())
     return found
 
@@ -93,8 +125,14 @@ def server(gpus: list[str]) -> dict[str, Any]:
 
 
 def look(tensor_parallel: int) -> dict[str, Any]:
-    """The whole journey: this shell, Ray, the workers, the server of the first replica."""
-    seen: dict[str, Any] = {"shell": variables(), "gpus": None, "workers": [], "server": None, "problem": None}
+    """The whole way: this shell, Ray, the workers, the server of the first replica."""
+    seen: dict[str, Any] = {
+        "shell": variables(),
+        "gpus": None,
+        "workers": [],
+        "server": None,
+        "problem": None,
+    }
     try:
         import ray  # refuses some variables at import
         from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
@@ -102,10 +140,18 @@ def look(tensor_parallel: int) -> dict[str, Any]:
         ray.init(runtime_env=get_ppo_ray_runtime_env(), log_to_driver=False)
         seen["gpus"] = int(ray.cluster_resources().get("GPU", 0))
         if seen["gpus"] < tensor_parallel:
-            seen["problem"] = f"counts {seen['gpus']} GPUs, and a replica needs {tensor_parallel}"
+            seen["problem"] = (
+                f"counts {seen['gpus']} GPUs, and a replica needs {tensor_parallel}"
+            )
         else:
             seen["workers"] = workers(seen["gpus"])
-            seen["server"] = server([gpu for worker in seen["workers"][:tensor_parallel] for gpu in worker["gpu"]])
+            seen["server"] = server(
+                [
+                    gpu
+                    for worker in seen["workers"][:tensor_parallel]
+                    for gpu in worker["gpu"]
+                ]
+            )
         ray.shutdown()
     except Exception as error:
         seen["problem"] = last_line(error)
@@ -123,7 +169,9 @@ def problems(seen: dict[str, Any]) -> list[str]:
     if (made := seen["server"]) and made["problem"]:
         found.append(f"vLLM: {made['problem']}")
     elif made and made["gpus"] != len(made["gpu"]):
-        found.append(f"vLLM: sees {made['gpus']} GPUs, its replica has {len(made['gpu'])}")
+        found.append(
+            f"vLLM: sees {made['gpus']} GPUs, its replica has {len(made['gpu'])}"
+        )
     return found
 
 
@@ -131,11 +179,17 @@ def report(seen: dict[str, Any]) -> list[str]:
     """``seen`` for people, one line a process."""
 
     def text(values: dict[str, str]) -> str:
-        return ", ".join(f"{name}={value}" for name, value in values.items()) or "none set"
+        return (
+            ", ".join(f"{name}={value}" for name, value in values.items()) or "none set"
+        )
 
-    lines = [f"shell         {text(seen['shell'])}", f"Ray           counts {seen['gpus']} GPUs"]
+    lines = [
+        f"shell         {text(seen['shell'])}",
+        f"Ray           counts {seen['gpus']} GPUs",
+    ]
     for number, worker in enumerate(seen["workers"]):
-        lines.append(f"worker {number:<6} Ray gives {text(worker['ray'])}; verl makes {text(worker['verl'])}")
+        ray, verl = text(worker["ray"]), text(worker["verl"])
+        lines.append(f"worker {number:<6} Ray gives {ray}; verl makes {verl}")
     if made := seen["server"]:
         lines.append(f"vLLM server   {text(made['verl'])}")
         lines.append(f"vLLM engine   {text(made['vllm'])}; {made['gpus']} GPUs")
@@ -144,8 +198,12 @@ def report(seen: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     """Look, print lines or JSON, and say with the exit code whether all is well."""
-    parser = argparse.ArgumentParser(description="Print which GPUs each process of a verl job would see.")
-    parser.add_argument("--tensor-parallel", type=int, default=1, help="GPUs of one vLLM replica")
+    parser = argparse.ArgumentParser(
+        description="Print which GPUs each process of a verl job would see."
+    )
+    parser.add_argument(
+        "--tensor-parallel", type=int, default=1, help="GPUs of one vLLM replica"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     given = parser.parse_args()
     if given.tensor_parallel < 1:

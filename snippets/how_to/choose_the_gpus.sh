@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Start a Ray node for verl so that every process sees the GPUs that it should, and check it.
+# Start a Ray node for verl so that every process
+# sees the GPUs that it should, and check it.
 # More options of `ray start` can follow on the command line.
 set -euo pipefail
 
 # [start:unset]
 unset ROCR_VISIBLE_DEVICES HIP_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES GPU_DEVICE_ORDINAL
-unset RAY_EXPERIMENTAL_NOSET_ROCR_VISIBLE_DEVICES RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES
+unset RAY_EXPERIMENTAL_NOSET_ROCR_VISIBLE_DEVICES
+unset RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES
 # [end:unset]
 
 # [start:start]

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# A container that has some of the node's GPUs, and what follows on the command line in it.
+# Run the command that follows in a container that has some of the node's GPUs.
 set -euo pipefail
 
 # [start:container]
 IMAGE=${IMAGE:?name the image}
-RENDER=${RENDER:?name the render nodes of the GPUs, such as /dev/dri/renderD128 /dev/dri/renderD136}
+# The render nodes of the GPUs, such as /dev/dri/renderD128 /dev/dri/renderD136
+RENDER=${RENDER:?name the render nodes of the GPUs}
 DEVICES=(--device /dev/kfd)
 for node in $RENDER; do
   DEVICES+=(--device "$node")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build a vLLM release for ROCm and install it beside the ROCm PyTorch that is already there.
+# Build a vLLM release for ROCm and install it beside
+# the ROCm PyTorch that is already there.
 #
 #   get_vllm.sh [RELEASE] [ARCHITECTURES] [SOURCE DIRECTORY]
 #   get_vllm.sh 0.24.0 "gfx942;gfx950" ~/src/vllm
@@ -21,7 +22,7 @@ export VLLM_TARGET_DEVICE=rocm
 
 # [start:check_machine]
 stop() {
-    echo "get_vllm: $1" >&2
+    echo "get_vllm: $*" >&2
     exit 2
 }
 ask() {
@@ -31,19 +32,23 @@ ask() {
 [[ $release =~ ^[0-9]+\.[0-9]+\.[0-9]+(\.post[0-9]+)?$ ]] ||
     stop "'$release' is no release of vLLM: give one such as 0.24.0"
 python="$(realpath --no-symlinks "$(command -v "$python")" 2>/dev/null)" ||
-    stop "there is no ${PYTHON:-python3}: set PYTHON to the interpreter that holds PyTorch for ROCm"
+    stop "there is no ${PYTHON:-python3}:" \
+        "set PYTHON to the interpreter that holds PyTorch for ROCm"
 [ -e "$ROCM_PATH/lib/libamdhip64.so" ] ||
-    stop "no ROCm at ROCM_PATH=$ROCM_PATH (it lacks lib/libamdhip64.so): install ROCm, or set ROCM_PATH"
-found="$(ask 'import torch; print(torch.__version__.split("+")[0], torch.version.hip or "")')" ||
+    stop "no ROCm at ROCM_PATH=$ROCM_PATH (it lacks" \
+        "lib/libamdhip64.so): install ROCm, or set ROCM_PATH"
+versions="$(ask 'import torch
+print(torch.__version__.split("+")[0], torch.version.hip or "")')" ||
     stop "$python cannot import torch: install PyTorch for ROCm first"
-read -r torch hip <<<"$found"
+read -r torch hip <<<"$versions"
 [ -n "$hip" ] ||
     stop "torch $torch of $python is no ROCm build: install PyTorch for ROCm first"
 ask 'import torchvision' ||
     stop "$python cannot import torchvision: install the one that belongs to its torch"
 setuptools="$(ask 'import setuptools; print(setuptools.__version__)' || echo 0)"
 [ "${setuptools%%.*}" -lt 80 ] ||
-    stop "setuptools $setuptools is too new: $python -m pip install 'setuptools>=77.0.3,<80'"
+    stop "setuptools $setuptools is too new:" \
+        "$python -m pip install 'setuptools>=77.0.3,<80'"
 
 jobs="${MAX_JOBS:-$(nproc)}"
 [[ $gib_per_job,$jobs =~ ^[1-9][0-9]*,[1-9][0-9]*$ ]] ||
@@ -52,14 +57,17 @@ memory=$(($(awk '/^MemAvailable/ { print $2 }' /proc/meminfo) / 1048576))    # G
 fit=$((memory / gib_per_job))
 [ -n "${MAX_JOBS:-}" ] || [ "$jobs" -le "$fit" ] || jobs=$fit
 [ "$jobs" -ge 1 ] && [ "$jobs" -le "$fit" ] ||
-    stop "$memory GiB are free, enough for MAX_JOBS=$fit at $gib_per_job GiB a compiler: set MAX_JOBS or GIB_PER_JOB"
+    stop "$memory GiB are free, enough for MAX_JOBS=$fit at" \
+        "$gib_per_job GiB a compiler: set MAX_JOBS or GIB_PER_JOB"
 export MAX_JOBS="$jobs"
 # [end:check_machine]
 
 # [start:fetch]
 github=https://github.com/vllm-project/vllm.git
-[ -d "$source_dir" ] || git clone --quiet --depth 1 --branch "v$release" "$github" "$source_dir" ||
-    stop "cannot fetch v$release from $github: check the release and the network, or name a source directory"
+[ -d "$source_dir" ] ||
+    git clone --quiet --depth 1 --branch "v$release" "$github" "$source_dir" ||
+    stop "cannot fetch v$release from $github:" \
+        "check the release and the network, or name a source directory"
 cd "$source_dir"
 # [end:fetch]
 
@@ -72,25 +80,35 @@ done
 
 minor="$(ask 'import sys; print(sys.version_info.minor)')"
 range="$(sed -n 's/^requires-python = "\(.*\)"$/\1/p' pyproject.toml)"
-[[ $range =~ ^\>=3\.([0-9]+),\<3\.([0-9]+)$ ]] || stop "cannot read requires-python in $PWD/pyproject.toml"
+[[ $range =~ ^\>=3\.([0-9]+),\<3\.([0-9]+)$ ]] ||
+    stop "cannot read requires-python in $PWD/pyproject.toml"
 [ "$minor" -ge "${BASH_REMATCH[1]}" ] && [ "$minor" -lt "${BASH_REMATCH[2]}" ] ||
-    stop "vLLM $release wants Python $range, $python is 3.$minor: make an environment with another Python"
+    stop "vLLM $release wants Python $range, $python is 3.$minor:" \
+        "make an environment with another Python"
 
-wanted="$(sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements/build/rocm.txt requirements/rocm-build.txt 2>/dev/null || true)"
+lists=(requirements/build/rocm.txt requirements/rocm-build.txt)
+wanted="$(sed -n 's/^torch==\([0-9.]*\).*/\1/p' "${lists[@]}" 2>/dev/null || true)"
 [ "$(printf '%s\n' "$wanted" "$torch" | sort -V | head -n 1)" = "$wanted" ] ||
-    stop "torch $torch is too old for vLLM $release, which builds with $wanted: install PyTorch $wanted for ROCm"
+    stop "torch $torch is too old for vLLM $release, which builds with $wanted:" \
+        "install PyTorch $wanted for ROCm"
 
 # From 0.24.0 on, CMake clones triton_kernels in the middle of the build.
-clones="$(grep -som1 'https://github.com/[^ ")]*\.git' cmake/external_projects/triton_kernels.cmake || true)"
+kernels=cmake/external_projects/triton_kernels.cmake
+clones="$(grep -som1 'https://github.com/[^ ")]*\.git' "$kernels" || true)"
 [ -z "$clones" ] || [ -n "${TRITON_KERNELS_SRC_DIR:-}" ] ||
     timeout 60 git ls-remote --exit-code "$clones" HEAD >/dev/null 2>&1 ||
-    stop "the build clones $clones, which cannot be reached: set TRITON_KERNELS_SRC_DIR to a copy of its triton_kernels"
+    stop "the build clones $clones, which cannot be reached:" \
+        "set TRITON_KERNELS_SRC_DIR to a copy of its triton_kernels"
 
-[ ! -e rust-toolchain.toml ] || [[ ${VLLM_REQUIRE_RUST_FRONTEND:-0} =~ ^(0|false|no)$ ]] || command -v cargo >/dev/null ||
-    stop "VLLM_REQUIRE_RUST_FRONTEND is set, and there is no cargo: install Rust, or leave it out (verl needs no vllm-rs)"
+[ ! -e rust-toolchain.toml ] ||
+    [[ ${VLLM_REQUIRE_RUST_FRONTEND:-0} =~ ^(0|false|no)$ ]] ||
+    command -v cargo >/dev/null ||
+    stop "VLLM_REQUIRE_RUST_FRONTEND is set, and there is no cargo:" \
+        "install Rust, or leave it out (verl needs no vllm-rs)"
 
 grep -qs USE_ROCM csrc/cumem_allocator.cpp ||
-    echo "get_vllm: note: vLLM $release has no sleep mode on ROCm, which verl uses by default" >&2
+    echo "get_vllm: note:" \
+        "vLLM $release has no sleep mode on ROCm, which verl uses by default" >&2
 # [end:check_release]
 
 # [start:build]
@@ -99,7 +117,8 @@ keep="$(mktemp)"
 "$python" -m pip list --format=freeze |
     grep -E '^(torch|torchvision|torchaudio|(pytorch-)?triton(-rocm)?)==' >"$keep"
 "$python" -m pip install --constraint "$keep" -r requirements/rocm.txt \
-    'cmake>=3.26.1,<4' 'jinja2>=3.1.6' ninja 'packaging>=24.2' 'setuptools>=77.0.3,<80' 'setuptools-scm>=8' wheel
+    'cmake>=3.26.1,<4' 'jinja2>=3.1.6' ninja 'packaging>=24.2' \
+    'setuptools>=77.0.3,<80' 'setuptools-scm>=8' wheel
 ask 'import amdsmi' || "$python" -m pip install "$ROCM_PATH/share/amd_smi"
 
 # setup.py calls cmake and ninja by name.

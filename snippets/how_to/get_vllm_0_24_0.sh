@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# vLLM 0.24.0 for ROCm 7.1: PyTorch into a fresh environment, then the build by get_vllm.sh beside this file.
+# vLLM 0.24.0 for ROCm 7.1: PyTorch into a fresh environment, then the build by
+# get_vllm.sh beside this file.
 #
 #   get_vllm_0_24_0.sh [ARCHITECTURES] [ENVIRONMENT]
 set -euo pipefail

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# vLLM 0.33.0 for ROCm 10: the ROCm SDK and PyTorch into a fresh environment, then the build by get_vllm.sh.
+# vLLM 0.33.0 for ROCm 10: the ROCm SDK and PyTorch into a fresh environment, then the
+# build by get_vllm.sh.
 #
 #   get_vllm_0_33_0.sh [ARCHITECTURE] [ENVIRONMENT]
 set -euo pipefail
@@ -22,7 +23,8 @@ export ROCM_PATH HIP_PATH="$ROCM_PATH"
 PATH="$(rocm-sdk path --bin):$PATH"
 
 # AMD SMI comes with it as source, and finds its library from there.
-smi="$(python3 -c 'import _rocm_sdk_core as core; print(core.__path__[0])')/share/amd_smi"
+sdk="$(python3 -c 'import _rocm_sdk_core as core; print(core.__path__[0])')"
+smi="$sdk/share/amd_smi"
 python3 -m pip install "$smi"
 export PYTHONPATH="$smi"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# vLLM 0.8.4 for ROCm 6.2: PyTorch into a fresh environment, then the build by get_vllm.sh beside this file.
+# vLLM 0.8.4 for ROCm 6.2: PyTorch into a fresh environment, then the build by
+# get_vllm.sh beside this file.
 #
 #   get_vllm_0_8_4.sh [ARCHITECTURES] [ENVIRONMENT]
 set -euo pipefail

@@ -4,5 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 # [start:launch]
-torchrun --standalone --nproc-per-node 2 hip_graphs.py --model "${MODEL:-Qwen/Qwen2.5-7B-Instruct}" "$@"
+torchrun --standalone --nproc-per-node 2 hip_graphs.py \
+  --model "${MODEL:-Qwen/Qwen2.5-7B-Instruct}" "$@"
 # [end:launch]

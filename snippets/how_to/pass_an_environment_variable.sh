@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Give vLLM's processes environment variables in a verl job.  What this script is given goes on to verl.
+# Give vLLM's processes environment variables in a verl job.  What this script is given
+# goes on to verl.
 set -euo pipefail
 
 # [start:override]

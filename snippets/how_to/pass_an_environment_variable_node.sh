@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# On every node: variables that Ray itself reads, or that every job on this node is to have.
+# On every node: variables that Ray itself reads, or
+# that every job on this node is to have.
 set -euo pipefail
 
 # [start:node]

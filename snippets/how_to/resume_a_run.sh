@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Start the GRPO recipe, or go on where it was cut; run this again as often as needed. For verl 0.9.1.
+# Start the GRPO recipe, or go on where it was cut; run this again as often as needed.
+# For verl 0.9.1.
 # More Hydra overrides can follow on the command line, and win.
 set -euo pipefail
 
@@ -31,7 +32,8 @@ OUT=$OUT VERL_FILE_LOGGER_PATH=$metrics bash "$RECIPE" \
 # [start:after]
 first=$(grep -o -m 1 '"training/global_step":[0-9]*' "$metrics" | cut -d : -f 2 || true)
 if [ "$first" != $((done_before + 1)) ]; then
-  echo "resume_a_run: after a checkpoint of step $done_before the first step was ${first:-none}: it did not resume" >&2
+  echo "resume_a_run: after a checkpoint of step $done_before" \
+      "the first step was ${first:-none}: it did not resume" >&2
   exit 1
 fi
 echo "steps $first to $(<"$last") in $metrics"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make a model of a checkpoint's weights, for a new run on another number of GPUs or for serving. For verl 0.9.1.
+# Make a model of a checkpoint's weights, for a new run on another number of GPUs or for
+# serving. For verl 0.9.1.
 set -euo pipefail
 
 # [start:merge]

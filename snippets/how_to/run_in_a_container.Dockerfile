@@ -7,7 +7,8 @@ FROM ${BASE}
 # [start:verl]
 WORKDIR /opt/verl-rocm
 COPY run_in_a_container_requirements.txt run_in_a_container_verl.sh ./
-RUN PIP_NO_CACHE_DIR=1 bash run_in_a_container_verl.sh 0.9.1 run_in_a_container_requirements.txt
+RUN PIP_NO_CACHE_DIR=1 bash run_in_a_container_verl.sh \
+    0.9.1 run_in_a_container_requirements.txt
 # [end:verl]
 
 # [start:start]

@@ -18,23 +18,27 @@ data="${DATA:-$PWD}"                    # seen at the same path inside
 
 # [start:check]
 stop() {
-    echo "run_in_a_container: $1" >&2
+    echo "run_in_a_container: $*" >&2
     exit 2
 }
 
 part='[a-z0-9]([a-z0-9._-]*[a-z0-9])?'
-[[ "$image" =~ ^($part(:[0-9]+)?/)?$part(/$part)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?$ ]] ||
+tag="(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?"
+[[ "$image" =~ ^($part(:[0-9]+)?/)?$part(/$part)*$tag$ ]] ||
     stop "'$image' is no image name: write it as repository/name:tag"
 [[ "${image##*/}" == *[:@]* ]] ||
-    stop "'$image' has no tag, so it would be another image tomorrow: add :tag or @sha256:digest"
+    stop "'$image' has no tag, so it would be another image tomorrow:" \
+        "add :tag or @sha256:digest"
 [ -e /dev/kfd ] ||
-    stop "no /dev/kfd: load the amdgpu driver on this host, or ask for a node with AMD GPUs"
+    stop "no /dev/kfd:" \
+        "load the amdgpu driver on this host, or ask for a node with AMD GPUs"
 [ -d "$data" ] ||
     stop "no folder DATA=$data"
 command -v "$engine" >/dev/null ||
     stop "$engine is not there: install it, or set ENGINE=docker or ENGINE=podman"
 "$engine" info >/dev/null 2>&1 ||
-    stop "$engine does not answer: start its service, or join its group and log in again"
+    stop "$engine does not answer:" \
+        "start its service, or join its group and log in again"
 # [end:check]
 
 # [start:options]
@@ -42,9 +46,12 @@ options=(--rm --network host --entrypoint "")
 options+=(--device /dev/kfd --device /dev/dri)
 [ ! -d /dev/infiniband ] || options+=(--device /dev/infiniband)
 
-# The devices belong to groups of the host; their numbers hold inside, their names need not.
+# The devices belong to groups of the host; their
+# numbers hold inside, their names need not.
 if [ "$engine" = podman ] && [ "$(id -u)" != 0 ]; then
-    [ -w /dev/kfd ] || stop "you may not open /dev/kfd: join its group, $(stat -c %G /dev/kfd), and log in again"
+    [ -w /dev/kfd ] ||
+        stop "you may not open /dev/kfd:" \
+            "join its group, $(stat -c %G /dev/kfd), and log in again"
     options+=(--group-add keep-groups)
 else
     for group in $(stat -c %g /dev/kfd /dev/dri/renderD* | sort -u); do
@@ -59,7 +66,8 @@ options+=(--ulimit "nofile=$open_files:$open_files")
 options+=(--cap-add SYS_PTRACE --security-opt seccomp=unconfined)
 
 mkdir -p "$cache"
-options+=(--volume "$cache:/root/.cache/huggingface" --env HF_HOME=/root/.cache/huggingface)
+options+=(--volume "$cache:/root/.cache/huggingface")
+options+=(--env HF_HOME=/root/.cache/huggingface)
 options+=(--volume "$data:$data" --workdir "$data")
 [ ! -t 0 ] || options+=(--interactive --tty)
 # [end:options]

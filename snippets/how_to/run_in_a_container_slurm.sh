@@ -15,8 +15,11 @@
 set -euo pipefail
 
 # [start:run]
-# Slurm runs a copy of this file from elsewhere, so its neighbour is looked up where you called sbatch.
+# Slurm runs a copy of this file from elsewhere, so its
+# neighbour is looked up where you called sbatch.
 start="${SLURM_SUBMIT_DIR:?start this with sbatch}/run_in_a_container_apptainer.sh"
-[ -x "$start" ] || { echo "no $start: call sbatch in the folder that holds it" >&2; exit 2; }
-exec srun --ntasks=1 --cpus-per-task="${SLURM_CPUS_ON_NODE:-1}" --kill-on-bad-exit=1 "$start" "$@"
+[ -x "$start" ] || { echo "no $start:" \
+    "call sbatch in the folder that holds it" >&2; exit 2; }
+exec srun --ntasks=1 --cpus-per-task="${SLURM_CPUS_ON_NODE:-1}" \
+    --kill-on-bad-exit=1 "$start" "$@"
 # [end:run]

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Put another verl into a running container, and prove that it is the one that a job in this folder would import.
+# Put another verl into a running container, and prove that it is the one that a job in
+# this folder would import.
 #
 #   run_in_a_container_verl.sh [RELEASE or CHECKOUT] [REQUIREMENTS]
 #   run_in_a_container_verl.sh 0.9.1
 #   run_in_a_container_verl.sh ~/src/verl
-#   run_in_a_container_verl.sh 0.9.1 run_in_a_container_requirements.txt    # where the image has no verl yet
+#   run_in_a_container_verl.sh 0.9.1 run_in_a_container_requirements.txt
+#     where the image has no verl yet
 set -euo pipefail
 
 # [start:settings]
@@ -16,10 +18,15 @@ python="${PYTHON:-python3}"
 # [start:requirements]
 # What the image was built with stays: pip stops rather than swap it.
 if [ -n "$requirements" ]; then
+    ours="torch|torchvision|torchaudio|triton|vllm|amdsmi|amd-aiter|flash[-_]attn"
     keep="$(mktemp)"
     "$python" -m pip list --format=freeze |
-        grep -E '^(torch|torchvision|torchaudio|triton|vllm|amdsmi|amd-aiter|flash[-_]attn)==' >"$keep" ||
-        { echo "run_in_a_container_verl: no torch in $python: start from an image that has vLLM" >&2; exit 2; }
+        grep -E "^($ours)==" >"$keep" ||
+        {
+            echo "run_in_a_container_verl: no torch in $python:" \
+                "start from an image that has vLLM" >&2
+            exit 2
+        }
     "$python" -m pip install --constraint "$keep" --requirement "$requirements"
 fi
 # [end:requirements]
@@ -34,7 +41,8 @@ fi
 # [end:install]
 
 # [start:verify]
-# In the folder of the job: `python3 -m` looks there first, and a checkout of verl would win.
+# In the folder of the job: `python3 -m` looks there
+# first, and a checkout of verl would win.
 "$python" - "$wanted" <<'PYTHON'
 import importlib.util
 import subprocess
@@ -48,11 +56,17 @@ found = Path(importlib.util.find_spec("verl").origin).resolve()
 if isinstance(wanted, Path):
     right = found.is_relative_to(wanted)
 else:
-    installed = [Path(file.locate()).resolve() for file in files("verl") or [] if file.parts[-2:] == ("verl", "__init__.py")]
+    main = ("verl", "__init__.py")
+    own = [file for file in files("verl") or [] if file.parts[-2:] == main]
+    installed = [Path(file.locate()).resolve() for file in own]
     right = version("verl") == wanted and found in installed
 if not right:
-    sys.exit(f"a job here would import {found}, verl {version('verl')} is installed: leave that folder, or remove it")
-lines = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True).stdout.splitlines()
+    sys.exit(
+        f"a job here would import {found}, verl {version('verl')} is installed: "
+        "leave that folder, or remove it"
+    )
+check = [sys.executable, "-m", "pip", "check"]
+lines = subprocess.run(check, capture_output=True, text=True).stdout.splitlines()
 lacking = [line for line in lines if line.startswith("verl ")]
 print(f"verl {version('verl')} from {found.parent}", *lacking, sep="\n")
 sys.exit(1 if lacking else 0)

@@ -2,8 +2,8 @@
 
     several_nodes_run.py --nodes 2 --gpus 8 bash grpo.sh trainer.nnodes=2
 
-verl and Ray wait without end for a node that is missing or gone; this says so in one line and stops.
-Exit codes: the command's own; 2 the cluster is not what was asked for; 3 a node was lost while the command ran.
+verl and Ray wait without end for a node that is missing; this says so and stops.
+Exit codes: the command's own; 2 the cluster is not as requested; 3 a node was lost.
 """
 
 from __future__ import annotations
@@ -22,8 +22,19 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 # verl reserves 3 CPUs for each GPU; with fewer its placement group waits for ever.
 CPUS_PER_GPU = 3
-# What decides how nodes talk and compute; verl's own variables go to all nodes by themselves.
-COMPARED = ("GLOO_", "GPU_", "HIP_", "HSA_", "NCCL_", "PYTORCH_", "RCCL_", "ROCR_", "TORCH_", "VLLM_")
+# What decides how nodes talk and compute; verl's own variables go to all nodes anyway.
+COMPARED = (
+    "GLOO_",
+    "GPU_",
+    "HIP_",
+    "HSA_",
+    "NCCL_",
+    "PYTORCH_",
+    "RCCL_",
+    "ROCR_",
+    "TORCH_",
+    "VLLM_",
+)
 LOST = 3
 SILENCE = 15.0  # seconds without an answer after which a node is lost
 
@@ -32,7 +43,6 @@ class Unfit(Exception):
     """One line: what of the cluster does not fit, and what to do."""
 
 
-# [start:wait]
 def alive() -> dict[str, dict[str, Any]]:
     """The nodes that are up, by id, in the order of their addresses."""
     found = sorted(ray.nodes(), key=lambda node: node["NodeManagerAddress"])
@@ -45,33 +55,39 @@ def name(node: dict[str, Any]) -> str:
 
 
 def wait(nodes: int, gpus: int, seconds: float) -> dict[str, dict[str, Any]]:
-    """The nodes of the cluster, once ``nodes`` of them have the GPUs; raises :class:`Unfit` after ``seconds``."""
+    """The nodes of the cluster, once ``nodes`` of them have the GPUs.
+
+    Raises :class:`Unfit` after ``seconds``.
+    """
     end = time.monotonic() + seconds
     while True:
         found = alive()
-        ready = [node for node in found.values() if node["Resources"].get("GPU", 0) >= gpus]
+        ready = [
+            node for node in found.values() if node["Resources"].get("GPU", 0) >= gpus
+        ]
         if len(ready) >= nodes:
             break
         if time.monotonic() > end:
-            has = ", ".join(f"{node['Resources'].get('GPU', 0):g} on {name(node)}" for node in found.values())
+            has = ", ".join(
+                f"{node['Resources'].get('GPU', 0):g} on {name(node)}"
+                for node in found.values()
+            )
             raise Unfit(
-                f"after {seconds:g} s not {nodes} nodes with {gpus} GPUs each, but {has}: "
+                f"after {seconds:g} s not {nodes} nodes with {gpus} GPUs each, "
+                f"but {has}: "
                 "see the other nodes' `ray start`, or give it --num-gpus"
             )
         time.sleep(1)
     for node in ready:
         if (cpus := node["Resources"].get("CPU", 0)) < gpus * CPUS_PER_GPU:
             raise Unfit(
-                f"{name(node)} has {cpus:g} CPUs for {gpus} GPUs, and verl takes {CPUS_PER_GPU} for each: "
+                f"{name(node)} has {cpus:g} CPUs for {gpus} GPUs, "
+                f"and verl takes {CPUS_PER_GPU} for each: "
                 "ask for more, or give `ray start` --num-cpus"
             )
     return found
 
 
-# [end:wait]
-
-
-# [start:compare]
 @ray.remote(num_cpus=0)
 def environment() -> dict[str, str]:
     """What a worker on this node finds in its environment."""
@@ -81,44 +97,66 @@ def environment() -> dict[str, str]:
 def differences(nodes: dict[str, dict[str, Any]]) -> list[str]:
     """One line for each variable that is not the same on all nodes."""
     asked = [
-        environment.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=key, soft=False)).remote()
+        environment.options(
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=key, soft=False)
+        ).remote()
         for key in nodes
     ]
-    found = dict(zip(map(name, nodes.values()), ray.get(asked, timeout=120), strict=True))
+    found = dict(
+        zip(map(name, nodes.values()), ray.get(asked, timeout=120), strict=True)
+    )
     names = sorted({key for values in found.values() for key in values})
     return [
-        f"{key} differs: " + ", ".join(f"{values.get(key, 'unset')} on {node}" for node, values in found.items())
+        f"{key} differs: "
+        + ", ".join(
+            f"{values.get(key, 'unset')} on {node}" for node, values in found.items()
+        )
         for key in names
         if len({values.get(key) for values in found.values()}) > 1
     ]
-
-
-# [end:compare]
 
 
 # [start:guard]
 def answers(node: dict[str, Any]) -> bool:
     """Whether the node's Ray takes a connection."""
     try:
-        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), timeout=3).close()
+        socket.create_connection(
+            (node["NodeManagerAddress"], node["NodeManagerPort"]), timeout=3
+        ).close()
     except OSError:
         return False
     return True
 
 
-def guard(command: list[str], nodes: dict[str, dict[str, Any]], every: float = 1) -> int:
-    """Run ``command``; its exit code, or :data:`LOST` when one of ``nodes`` left.  Its process group ends with it."""
+def guard(
+    command: list[str], nodes: dict[str, dict[str, Any]], every: float = 1
+) -> int:
+    """Run ``command``: its exit code, or :data:`LOST` when one of ``nodes`` left."""
     process = subprocess.Popen(command, start_new_session=True)
     silent: dict[str, float] = {}
     try:
         while True:
             code, up, now = process.poll(), alive(), time.monotonic()
-            silent = {key: silent.get(key, now) for key, node in nodes.items() if not answers(node)}
-            # Ray itself takes half a minute or more.  A command that failed may have noticed before.
-            gone = {key for key, since in silent.items() if code or now - since > SILENCE}
-            lost = [name(node) for key, node in nodes.items() if key not in up or key in gone]
+            silent = {
+                key: silent.get(key, now)
+                for key, node in nodes.items()
+                if not answers(node)
+            }
+            # Ray takes half a minute or more; a command that failed may notice before.
+            gone = {
+                key for key, since in silent.items() if code or now - since > SILENCE
+            }
+            lost = [
+                name(node)
+                for key, node in nodes.items()
+                if key not in up or key in gone
+            ]
             if lost and code != 0:
-                print(f"several_nodes_run: lost {', '.join(lost)}; ending the run", file=sys.stderr, flush=True)
+                print(
+                    f"several_nodes_run: lost {', '.join(lost)}; ending the run",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 return LOST
             if code is not None:
                 return code if code >= 0 else 128 - code
@@ -128,7 +166,7 @@ def guard(command: list[str], nodes: dict[str, dict[str, Any]], every: float = 1
 
 
 def end(process: subprocess.Popen[bytes], patience: float = 20) -> None:
-    """End the process group of the command; what it started may need a while to clean up."""
+    """End the process group of the command; cleaning up may take it a while."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -146,30 +184,50 @@ def end(process: subprocess.Popen[bytes], patience: float = 20) -> None:
 
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nodes", type=int, required=True, help="verl's trainer.nnodes")
-    parser.add_argument("--gpus", type=int, required=True, help="of each node; verl's trainer.n_gpus_per_node")
-    parser.add_argument("--wait", type=float, default=300, help="seconds for the nodes to join (300)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--nodes", type=int, required=True, help="verl's trainer.nnodes"
+    )
+    parser.add_argument(
+        "--gpus",
+        type=int,
+        required=True,
+        help="of each node; verl's trainer.n_gpus_per_node",
+    )
+    parser.add_argument(
+        "--wait", type=float, default=300, help="seconds for the nodes to join (300)"
+    )
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     if not given.command:
         parser.error("which command? for example: bash grpo.sh trainer.nnodes=2")
-    for number in (signal.SIGTERM, signal.SIGINT):  # scancel, Ctrl-C: leave through `finally`
+    # scancel, Ctrl-C: leave through `finally`
+    for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
-        os.environ.setdefault("RAY_ADDRESS", "auto")  # never a new one-node Ray; the command gets it too
+        # Never a new one-node Ray; the command gets the variable too.
+        os.environ.setdefault("RAY_ADDRESS", "auto")
         ray.init(logging_level="error", log_to_driver=False)
         nodes = wait(given.nodes, given.gpus, given.wait)
         for line in differences(nodes):
             print(f"several_nodes_run: warning: {line}", file=sys.stderr, flush=True)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
-        said = str(error).splitlines()[0]
-        print(f"several_nodes_run: no Ray at {os.environ['RAY_ADDRESS']} ({said}): see `ray start`", file=sys.stderr)
+        where, reason = os.environ["RAY_ADDRESS"], str(error).splitlines()[0]
+        print(
+            f"several_nodes_run: no Ray at {where} ({reason}): see `ray start`",
+            file=sys.stderr,
+        )
         return 2
     except Unfit as problem:
         print(f"several_nodes_run: {problem}", file=sys.stderr)
         return 2
-    print(f"several_nodes_run: {', '.join(map(name, nodes.values()))}", file=sys.stderr, flush=True)
+    print(
+        f"several_nodes_run: {', '.join(map(name, nodes.values()))}",
+        file=sys.stderr,
+        flush=True,
+    )
     return guard(given.command, nodes)
 
 

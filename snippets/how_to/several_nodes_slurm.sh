@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Several whole nodes of Slurm: Ray on each of them, in a container, and one command on the first.
+# Several whole nodes of Slurm: Ray on each of them, in
+# a container, and one command on the first.
 # Submit it in the folder that holds these scripts; all nodes must see that folder.
 #
-#   INTERFACE=ib0 sbatch several_nodes_slurm.sh verl-rocm-0.9.1.sif bash recipes/grpo.sh trainer.nnodes=2
-#   CONTAINER=docker INTERFACE=ib0 sbatch several_nodes_slurm.sh verl-rocm:0.9.1 bash recipes/grpo.sh trainer.nnodes=2
+#   INTERFACE=ib0 sbatch several_nodes_slurm.sh verl-rocm-0.9.1.sif bash recipes/grpo.sh
+#   trainer.nnodes=2
+#   CONTAINER=docker INTERFACE=ib0 sbatch several_nodes_slurm.sh verl-rocm:0.9.1 bash
+#   recipes/grpo.sh trainer.nnodes=2
 # [start:resources]
 #SBATCH --job-name=verl
 #SBATCH --nodes=2
@@ -17,12 +20,14 @@
 set -euo pipefail
 
 stop() {
-    echo "several_nodes_slurm: $1" >&2
+    echo "several_nodes_slurm: $*" >&2
     exit 2
 }
 here="${SLURM_SUBMIT_DIR:-}"    # $0 is a copy that Slurm made elsewhere
-[ -n "${SLURM_JOB_ID:-}" ] || stop "no Slurm allocation: sbatch several_nodes_slurm.sh IMAGE COMMAND..."
-[ $# -ge 2 ] || stop "which image and command? sbatch several_nodes_slurm.sh IMAGE COMMAND..."
+[ -n "${SLURM_JOB_ID:-}" ] ||
+    stop "no Slurm allocation: sbatch several_nodes_slurm.sh IMAGE COMMAND..."
+[ $# -ge 2 ] ||
+    stop "which image and command? sbatch several_nodes_slurm.sh IMAGE COMMAND..."
 case "${CONTAINER:-apptainer}" in
     apptainer) start="$here/run_in_a_container_apptainer.sh" ;;
     docker) start="$here/run_in_a_container.sh" ;;
@@ -40,7 +45,8 @@ trap 'rm -rf "$RUN_DIR"' EXIT
 # Docker hands no variables on, so the ones that count go into the command.
 # shellcheck disable=SC2016  # expanded on each node, where SLURM_NODEID differs
 srun --ntasks-per-node=1 --cpu-bind=none bash -c '
-    wanted="^(SLURM_(JOB_ID|NODEID|NNODES|NTASKS|CPUS_ON_NODE)|RUN_DIR|GPUS|PORT|WAIT_SECONDS)="
+    slurm="SLURM_(JOB_ID|NODEID|NNODES|NTASKS|CPUS_ON_NODE)"
+    wanted="^($slurm|RUN_DIR|GPUS|PORT|WAIT_SECONDS)="
     wanted+="|^(INTERFACE|ADAPTERS|(NCCL|GLOO|RCCL)_.*)="
     mapfile -t passed < <(env | grep -E "$wanted")
     exec "$1" "$2" env "${passed[@]}" bash "$3" "${@:4}"

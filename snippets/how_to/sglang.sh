@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The GRPO recipe with an SGLang rollout in place of vLLM. For verl 0.9.1 in its ROCm image, which holds SGLang 0.5.15.
+# The GRPO recipe with an SGLang rollout in place of vLLM. For verl 0.9.1 in its ROCm
+# image, which holds SGLang 0.5.15.
 # More Hydra overrides can follow on the command line, and win.
 set -euo pipefail
 

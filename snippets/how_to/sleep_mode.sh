@@ -7,7 +7,8 @@ verl-rocm sleep-check --model Qwen/Qwen2.5-0.5B-Instruct
 # [end:one_gpu]
 
 # [start:two_gpus]
-HIP_VISIBLE_DEVICES=0,1 verl-rocm sleep-check --model Qwen/Qwen2.5-0.5B-Instruct --tensor-parallel-size 2
+HIP_VISIBLE_DEVICES=0,1 verl-rocm sleep-check \
+  --model Qwen/Qwen2.5-0.5B-Instruct --tensor-parallel-size 2
 # [end:two_gpus]
 
 # [start:verl_order]

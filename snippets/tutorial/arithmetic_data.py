@@ -18,7 +18,7 @@ VALIDATION_ROWS = 64
 
 # [start:row]
 def row(index: int, numbers: random.Random, largest: int) -> dict[str, Any]:
-    """One question in the columns that verl reads: the prompt, and what the reward needs to judge an answer."""
+    """One question in the columns that verl reads, with what the reward needs."""
     left, right = numbers.randint(0, largest), numbers.randint(0, largest)
     question = f"What is {left} + {right}? Answer with the number only."
     return {
@@ -35,9 +35,12 @@ def row(index: int, numbers: random.Random, largest: int) -> dict[str, Any]:
 
 # [start:write]
 def write(folder: Path, rows: int, largest: int, seed: int = 0) -> None:
-    """Write both files; the same seed gives the same questions, and validation questions are drawn apart."""
+    """Write both files, drawn apart; the same seed gives the same questions."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, count, offset in (("train", rows, 0), ("val", min(rows, VALIDATION_ROWS), 1)):
+    for name, count, offset in (
+        ("train", rows, 0),
+        ("val", min(rows, VALIDATION_ROWS), 1),
+    ):
         numbers = random.Random(2 * seed + offset)
         made = [row(index, numbers, largest) for index in range(count)]
         pandas.DataFrame(made).to_parquet(folder / f"{name}.parquet")
@@ -51,7 +54,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=4096, help="training questions")
-    parser.add_argument("--largest", type=int, default=99, help="largest number in a question")
+    parser.add_argument(
+        "--largest", type=int, default=99, help="largest number in a question"
+    )
     asked = parser.parse_args()
     write(asked.folder, asked.rows, asked.largest)
 

@@ -1,4 +1,4 @@
-"""The reward of the arithmetic set: how much of the answer is a number, and whether it is the right one."""
+"""The reward of the arithmetic set: is the answer a number, and is it the right one?"""
 
 from typing import Any
 
@@ -7,9 +7,12 @@ FORM, RIGHT = 0.2, 0.8
 
 
 def compute_score(
-    data_source: str, solution_str: str, ground_truth: str, extra_info: dict[str, Any] | None = None
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: dict[str, Any] | None = None,
 ) -> float:
-    """Reward of one answer, from 0 to 1: up to 0.2 for digits and nothing else, and 0.8 for the right number."""
+    """0 to 1: up to 0.2 if the answer is digits only, and 0.8 for the right number."""
     answer = solution_str.strip()
     if not answer:
         return 0.0

@@ -1,4 +1,4 @@
-"""Your first rollout: n answers a prompt and the log-probability of each sampled token, as GRPO needs them.
+"""Your first rollout: n answers per prompt, with log-probabilities, as GRPO needs them.
 
 Usage: python first_rollout.py --model Qwen/Qwen2.5-0.5B-Instruct
 """
@@ -14,14 +14,16 @@ from vllm import LLM, RequestOutput, SamplingParams
 
 # [start:prompts]
 PROMPTS = [
-    "Natalia sold 48 clips in April and half as many in May. How many did she sell altogether?",
-    "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts in total?",
+    "Natalia sold 48 clips in April, half as many in May. How many altogether?",
+    "A robe takes 2 bolts of blue fiber, half that of white. How many bolts in total?",
 ]
 # [end:prompts]
 
 
 # [start:build_engine]
-def build_engine(model: str, *, dtype: str = "bfloat16", max_model_len: int = 2048) -> LLM:
+def build_engine(
+    model: str, *, dtype: str = "bfloat16", max_model_len: int = 2048
+) -> LLM:
     """Load `model` (a name or a directory) on one device."""
     return LLM(
         model=model,
@@ -37,10 +39,18 @@ def build_engine(model: str, *, dtype: str = "bfloat16", max_model_len: int = 20
 
 # [start:generate]
 def generate(
-    llm: LLM, prompts: list[str], *, n: int = 8, temperature: float = 1.0, max_tokens: int = 512, seed: int = 0
+    llm: LLM,
+    prompts: list[str],
+    *,
+    n: int = 8,
+    temperature: float = 1.0,
+    max_tokens: int = 512,
+    seed: int = 0,
 ) -> list[RequestOutput]:
-    """Sample `n` answers to each prompt; one output a prompt, in the order of `prompts`."""
-    params = SamplingParams(n=n, temperature=temperature, max_tokens=max_tokens, logprobs=0, seed=seed)
+    """Sample `n` answers per prompt; one output per prompt, in their order."""
+    params = SamplingParams(
+        n=n, temperature=temperature, max_tokens=max_tokens, logprobs=0, seed=seed
+    )
     conversations = [[{"role": "user", "content": prompt}] for prompt in prompts]
     outputs: list[RequestOutput] = llm.chat(conversations, params, use_tqdm=False)
     return outputs
@@ -68,7 +78,10 @@ def read(outputs: list[RequestOutput]) -> list[Sample]:
             group=group,
             prompt_ids=list(output.prompt_token_ids),
             token_ids=list(answer.token_ids),
-            logprobs=[at[token].logprob for token, at in zip(answer.token_ids, answer.logprobs, strict=True)],
+            logprobs=[
+                at[token].logprob
+                for token, at in zip(answer.token_ids, answer.logprobs, strict=True)
+            ],
             text=answer.text,
         )
         for group, output in enumerate(outputs)
@@ -83,17 +96,21 @@ def read(outputs: list[RequestOutput]) -> list[Sample]:
 def throughput(samples: list[Sample], seconds: float) -> str:
     """One line; prompt tokens are not counted."""
     tokens = sum(len(sample.token_ids) for sample in samples)
-    return f"{len(samples)} samples, {tokens} tokens in {seconds:.2f} s: {tokens / seconds:.0f} tokens/s"
+    work = f"{len(samples)} samples, {tokens} tokens in {seconds:.2f} s"
+    return f"{work}: {tokens / seconds:.0f} tokens/s"
 
 
 def report(llm: LLM, *, n: int = 8, max_tokens: int = 512) -> None:
     """Print one line a sample and the throughput."""
-    generate(llm, PROMPTS, n=1, max_tokens=8)  # the first call also warms up: it stays out of the timing
+    generate(
+        llm, PROMPTS, n=1, max_tokens=8
+    )  # the first call also warms up: it stays out of the timing
     start = time.perf_counter()
     samples = read(generate(llm, PROMPTS, n=n, max_tokens=max_tokens))
     seconds = time.perf_counter() - start
     for sample in samples:
-        print(f"prompt {sample.group}, {len(sample.token_ids)} tokens, log-prob {sum(sample.logprobs):.1f}")
+        tokens, logprob = len(sample.token_ids), sum(sample.logprobs)
+        print(f"prompt {sample.group}, {tokens} tokens, log-prob {logprob:.1f}")
     print(throughput(samples, seconds))
 
 

@@ -21,7 +21,7 @@ from matplotlib import pyplot
 
 # [start:read]
 def read(logs: Iterable[Path], metric: str) -> dict[int, float]:
-    """The values of one metric by step; of a step that was made twice, the one in the later log."""
+    """The values of one metric by step; the later log wins if a step is there twice."""
     values: dict[int, float] = {}
     for log in sorted(logs):
         for line in log.read_text(encoding="utf-8").splitlines():
@@ -36,7 +36,7 @@ def read(logs: Iterable[Path], metric: str) -> dict[int, float]:
 
 # [start:draw]
 def draw(values: dict[int, float], metric: str, out: Path) -> None:
-    """Write the curve to ``out``; its ending (``.svg``, ``.png``) says in which format."""
+    """Write the curve to ``out``, in the format of its ending (``.svg``, ``.png``)."""
     figure, axes = pyplot.subplots(figsize=(6.4, 3.2), layout="constrained")
     axes.plot(list(values), list(values.values()), marker="o", markersize=3)
     axes.set_xlabel("step")
@@ -53,12 +53,18 @@ def main() -> None:
     """Draw one metric of the logs named on the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("logs", type=Path, nargs="+")
-    parser.add_argument("--metric", default="critic/score/mean", help="name of the metric, as the log has it")
+    parser.add_argument(
+        "--metric",
+        default="critic/score/mean",
+        help="name of the metric, as the log has it",
+    )
     parser.add_argument("--out", type=Path, default=Path("rewards.svg"))
     asked = parser.parse_args()
     missing = [str(log) for log in asked.logs if not log.is_file()]
     if missing:
-        parser.error(f"{missing[0]} is not there: give the files that verl's file logger wrote")
+        parser.error(
+            f"{missing[0]} is not there: give the files that verl's file logger wrote"
+        )
     values = read(asked.logs, asked.metric)
     if not values:
         parser.error(f"no step has {asked.metric}: correct --metric")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Teach a small model to add, with GRPO on one node: data, training, and two looks at the log. For verl 0.9.1.
+# Teach a small model to add, with GRPO on one node: data, training, and two looks at
+# the log. For verl 0.9.1.
 # More Hydra overrides can follow on the command line, and win.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." # the guide's folder
@@ -19,5 +20,6 @@ python3 snippets/how_to/weight_sync.py "$OUT"
 
 # [start:plot]
 python3 -c "import matplotlib" 2>/dev/null || python3 -m pip install matplotlib
-python3 snippets/tutorial/plot_rewards.py "$OUT"/metrics-*.jsonl --out "$OUT/rewards.svg"
+python3 snippets/tutorial/plot_rewards.py "$OUT"/metrics-*.jsonl \
+  --out "$OUT/rewards.svg"
 # [end:plot]

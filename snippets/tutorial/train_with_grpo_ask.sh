@@ -6,5 +6,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." # the guide's folder
 source snippets/tutorial/train_with_grpo_settings.sh
 
 # [start:ask]
-python3 -m verl_rocm dry-run --gpu MI300X --script snippets/how_to/recipes/grpo.sh "${SUMS[@]}"
+python3 -m verl_rocm dry-run --gpu MI300X \
+  --script snippets/how_to/recipes/grpo.sh "${SUMS[@]}"
 # [end:ask]

@@ -1,5 +1,7 @@
-# The settings of the lesson; its other scripts source them, in the guide's folder. For verl 0.9.1.
-# shellcheck shell=bash disable=SC2034  # the array is used by the script that sources this file
+# The settings of the lesson; its other scripts source
+# them, in the guide's folder. For verl 0.9.1.
+# the array is used by the script that sources this file
+# shellcheck shell=bash disable=SC2034
 
 # [start:settings]
 set -a # the recipe reads the following

@@ -50,6 +50,7 @@ CASES: dict[str, tuple[Callable[[Guide], None], list[str]]] = {
         ["block.leak", "block.nested", "block.unpaired"],
     ),
     "empty": (snippet("import math\n", "\n"), ["block.empty", *LOST]),
+    "wide": (snippet("import math", "import math" + 9 * "  # comment"), ["block.wide"]),
     "unknown region": (page(include("volume")), ["block.unknown"]),
     "unknown file": (page(include("area", file="sphere.py")), ["block.unknown"]),
     "whole file": (page(".. literalinclude:: /snippets/circle.py"), ["block.leak", "block.unknown"]),
@@ -95,7 +96,7 @@ def test_a_violation_fails_the_build_with_its_own_type(guide: Guide, case: str) 
 
 def test_every_type_has_a_case() -> None:
     types = {kind for _, kinds in CASES.values() for kind in kinds}
-    named = {"not_whole_line", "unpaired", "duplicate", "nested", "empty", "unknown", "leak", "lines"}
+    named = {"not_whole_line", "unpaired", "duplicate", "nested", "empty", "unknown", "leak", "lines", "wide"}
     assert types == {f"block.{kind}" for kind in named | {"no_snippet", "not_shown", "not_tested", "record"}}
 
 

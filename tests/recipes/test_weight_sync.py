@@ -1,6 +1,6 @@
 """The how-to on weight sync, on verl's trainer: a good run, and two in which the engine does not take the weights.
 
-With ``RECIPE_RECORD`` set, what the how-to's script reads of their metrics is kept in tests/support/weight_sync, and
+With ``RECIPE_RECORD`` set, what `verl-rocm sync-check` reads of their metrics is kept in tests/support/weight_sync, and
 what it says of them is the output that the page shows.
 """
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from snippets.how_to import weight_sync
 from tests.support import training
+from verl_rocm.synccheck import judge, metrics
 
 KEPT = training.ROOT / "tests" / "support" / "weight_sync"
-READ = (weight_sync.DIFFERENCE, weight_sync.CORRELATION, weight_sync.SYNC, weight_sync.STEP, "critic/score/mean")
+READ = (metrics.DIFFERENCE, metrics.CORRELATION, metrics.SYNC, metrics.STEP, "critic/score/mean")
 SHOWN = {"good": "weight_sync_good.txt", "kept_first": "weight_sync_bad.txt"}
 STEPS = int(os.environ.get("STEPS") or 20)
 NO_SYNC = {"VERL_ON_CPU_FAULT": "no-sync"}
@@ -27,20 +27,20 @@ def made() -> Path:
 
 
 def keep(run: training.Run, name: str) -> None:
-    """Keep what the script reads of the metrics of a run."""
+    """Keep what the command reads of the metrics of a run."""
     if os.environ.get("RECIPE_RECORD"):
         lines = [{"step": step["step"], "data": {key: step[key] for key in READ}} for step in run.metrics]
         KEPT.mkdir(exist_ok=True)
         (KEPT / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         if name in SHOWN:
-            said = "\n".join(weight_sync.report(weight_sync.read(KEPT / f"{name}.jsonl"))[1])
+            said = "\n".join(judge.report(metrics.read(KEPT / f"{name}.jsonl"))[1])
             page = training.ROOT / "snippets" / "how_to" / SHOWN[name]
             page.write_text(f"# [start:output]\n{said}\n# [end:output]\n")
 
 
 def judged(run: training.Run) -> tuple[int, list[str]]:
     assert run.code == 0, f"verl itself notices nothing\n{run.tail()}"
-    return weight_sync.report(weight_sync.read(run.folder / "metrics.jsonl"))
+    return judge.report(metrics.read(run.folder / "metrics.jsonl"))
 
 
 def test_a_good_run(made: Path) -> None:

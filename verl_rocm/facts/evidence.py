@@ -74,7 +74,7 @@ class Page(Record):
 
 
 class OwnRecord(Record):
-    """A block of this guide whose run is kept under ``records/``: ``how_to/sleep_mode.py:verify``."""
+    """A block of this guide whose run is kept under ``records/``: ``how_to/choose_the_gpus.py:worker``."""
 
     type: Literal["record"]
     region: Annotated[str, StringConstraints(pattern=r"^[\w/]+\.\w+:[a-z0-9_]+$")]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fully asynchronous GRPO on one node: half of the GPUs train while the other half generate. For verl 0.9.1.
+# Fully asynchronous GRPO on one node: half of the GPUs train while the other half
+# generate. For verl 0.9.1.
 # More Hydra overrides can follow on the command line, and win.
 set -euo pipefail
 
@@ -27,7 +28,8 @@ APART=(
 # [end:split]
 
 # [start:launch]
-python3 "$HERE/guard.py" python3 -m verl.experimental.fully_async_policy.fully_async_main \
+python3 "$HERE/guard.py" \
+  python3 -m verl.experimental.fully_async_policy.fully_async_main \
   algorithm.adv_estimator=grpo \
   actor_rollout_ref.rollout.n=8 \
   data.train_batch_size=0 \

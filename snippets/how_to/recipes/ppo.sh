@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# PPO with a critic on one node: actor, critic and vLLM rollout share the GPUs. For verl 0.9.1.
+# PPO with a critic on one node: actor, critic and
+# vLLM rollout share the GPUs. For verl 0.9.1.
 # More Hydra overrides can follow on the command line, and win.
 set -euo pipefail
 

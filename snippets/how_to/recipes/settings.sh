@@ -1,5 +1,6 @@
 # What all recipes of this folder share; they source it. For verl 0.9.1.
-# shellcheck shell=bash disable=SC2034  # the arrays are used by the recipe that sources this file
+# the arrays are used by the recipe that sources this file
+# shellcheck shell=bash disable=SC2034
 
 # [start:variables]
 MODEL=${MODEL:-Qwen/Qwen2.5-7B-Instruct}
@@ -70,5 +71,6 @@ KEEP=(
   trainer.test_freq=20
 )
 mkdir -p "$OUT"
-export VERL_FILE_LOGGER_PATH=${VERL_FILE_LOGGER_PATH:-$OUT/metrics-$(date +%Y%m%dT%H%M%S).jsonl}
+METRICS=$OUT/metrics-$(date +%Y%m%dT%H%M%S).jsonl
+export VERL_FILE_LOGGER_PATH=${VERL_FILE_LOGGER_PATH:-$METRICS}
 # [end:keep]

@@ -77,7 +77,7 @@ LIBRARY = "_rocm_C.standin.so"  # a name that Python does not import
 FITS = b"..hipv4-amdgcn-amd-amdhsa--gfx942..hipv4-amdgcn-amd-amdhsa--gfx950.."
 
 
-@pytest.mark.block("how_to/accept_vllm.py", "imports", "versions", "archs", "modules", "run", evidence="checked")
+@pytest.mark.block("how_to/accept_vllm.py", "checks", evidence="checked")
 def test_a_rocm_stack_without_a_gpu_is_not_decided(packages: Packages) -> None:
     packages.torch()
     packages.vllm(LIBRARY, FITS)
@@ -92,7 +92,7 @@ def test_a_rocm_stack_without_a_gpu_is_not_decided(packages: Packages) -> None:
     assert (code, last) == (2, "not decided: 4 of 9 checks could not run")
 
 
-@pytest.mark.block("how_to/accept_vllm.py", "versions", evidence="checked")
+@pytest.mark.block("how_to/accept_vllm.py", "checks", evidence="checked")
 def test_a_cuda_stack_is_refused(packages: Packages) -> None:
     packages.torch(**CUDA)
     packages.vllm("_C.abi3.so", b"..libcudart.so.13..", sleep=True)
@@ -103,7 +103,7 @@ def test_a_cuda_stack_is_refused(packages: Packages) -> None:
     assert (code, last) == (1, "refused: 3 of 9 checks failed")
 
 
-@pytest.mark.block("how_to/accept_vllm.py", "versions", evidence="checked")
+@pytest.mark.block("how_to/accept_vllm.py", "checks", evidence="checked")
 def test_an_empty_interpreter_is_refused(packages: Packages) -> None:
     code, results, last = packages.check(flags=("-I", "-S"))
     assert results["torch"] == "FAIL ModuleNotFoundError: No module named 'torch'"
@@ -111,7 +111,7 @@ def test_an_empty_interpreter_is_refused(packages: Packages) -> None:
     assert (code, last) == (1, "refused: 8 of 9 checks failed")
 
 
-@pytest.mark.block("how_to/accept_vllm.py", "archs", evidence="checked")
+@pytest.mark.block("how_to/accept_vllm.py", "checks", evidence="checked")
 @pytest.mark.parametrize(
     ("torch", "vllm", "verdict"),
     [
@@ -127,7 +127,7 @@ def test_an_arch_that_does_not_fit(packages: Packages, torch: str, vllm: bytes, 
     assert results["torch archs"].startswith(verdict[0]) and results["vllm archs"].startswith(verdict[1])
 
 
-@pytest.mark.block("how_to/accept_vllm.py", "modules", "run", evidence="checked")
+@pytest.mark.block("how_to/accept_vllm.py", "checks", evidence="checked")
 @pytest.mark.parametrize(
     ("kernels", "says"),
     [
@@ -151,7 +151,7 @@ def test_bad_input(packages: Packages) -> None:
     assert done.returncode == 2 and done.stderr.endswith("error: argument --seconds: invalid float value: 'x'\n")
 
 
-@pytest.mark.block("how_to/accept_vllm.py", "matmul")
+@pytest.mark.block("how_to/accept_vllm.py", "checks")
 def test_a_matrix_product(accelerator: str, evidence: Any) -> None:
     evidence.passed(device="cpu", size=256)
     verdict = snippet.matmul("cpu", size=256)
@@ -160,7 +160,7 @@ def test_a_matrix_product(accelerator: str, evidence: Any) -> None:
         assert snippet.matmul() == ("NOT RUN", "no AMD GPU is visible to this torch")
 
 
-@pytest.mark.block("how_to/accept_vllm.py", "matmul")
+@pytest.mark.block("how_to/accept_vllm.py", "checks")
 def test_a_wrong_product_fails() -> None:
     torch = pytest.importorskip("torch")
     reference = torch.arange(1.0, 10.0).double().reshape(3, 3)
@@ -185,14 +185,14 @@ def test_a_stale_replay_fails() -> None:
     assert snippet.replay(lambda: out.copy_(layer(static)), static, out, second, layer).word == "PASS"
 
 
-@pytest.mark.block("how_to/accept_vllm.py", "graph", "matmul", "versions", "archs", "modules", "run")
+@pytest.mark.block("how_to/accept_vllm.py", "graph", "checks")
 @pytest.mark.accelerator("rocm")
 def test_this_machine_is_accepted() -> None:
     done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.block("how_to/accept_vllm.py", "run")
+@pytest.mark.block("how_to/accept_vllm.py", "checks")
 @pytest.mark.block("how_to/accept_vllm_output.txt", "output")
 @pytest.mark.accelerator("cpu")
 def test_the_output_of_the_page_is_what_this_machine_says() -> None:

@@ -61,7 +61,7 @@ def test_two_ranks_and_one_give_the_same_tokens(
     environment = os.environ | {"MODEL": model, "PATH": beside, "OMP_NUM_THREADS": "1"}
     done = processes.run(["bash", str(LAUNCH), *arguments], timeout=300, env=environment)
     assert done.returncode == 0, [line for line in done.stdout.splitlines() if "Error" in line]
-    ranks = [json.loads(found) for found in sorted(re.findall(r'\{"rank"[^}]*\}', done.stdout))]
+    ranks = [json.loads(line) for line in sorted(re.findall(r'\{"rank"[^}]*\}', done.stdout))]
     assert [rank.pop("rank") for rank in ranks] == [0, 1]
     assert ranks[0] == ranks[1]
     assert ranks[0]["tensor_parallel_size"] == 2
@@ -78,41 +78,47 @@ def test_two_ranks_and_one_give_the_same_tokens(
 @pytest.mark.block("how_to/hip_graphs.py", "sizes", "construct", "resolved")
 def test_vllm_resolves_what_the_page_says(alone: "LLM", accelerator: str, evidence: Any) -> None:
     evidence.passed(tensor_parallel_size=1, **INSTEAD.get(accelerator, {}))
-    found = page.resolved(alone)
+    report = page.resolved(alone)
     # vLLM's CPU platform has no graphs: it empties the list and turns the mode off.
     graphs = ("NONE", []) if accelerator == "cpu" else ("FULL_AND_PIECEWISE", page.CAPTURE_SIZES)
-    assert (found.pop("cudagraph_mode"), found.pop("capture_sizes")) == graphs
-    assert found == {
+    assert (report.pop("cudagraph_mode"), report.pop("capture_sizes")) == graphs
+    assert report == {
         "executor": "external_launcher",
         "tensor_parallel_size": 1,
-        "enforce_eager": False,
         "max_num_seqs": page.MAX_NUM_SEQS,
     }
     config = alone.llm_engine.vllm_config
-    assert config.scheduler_config.max_num_batched_tokens == 8192
-    assert config.scheduler_config.enable_chunked_prefill
-    assert config.cache_config.enable_prefix_caching
     assert config.cache_config.gpu_memory_utilization == 0.5
     assert config.model_config.max_model_len == 4096
-    assert config.model_config.seed == 0
     assert config.parallel_config.disable_custom_all_reduce
+    # What the page leaves to vLLM.
+    assert not config.model_config.enforce_eager
+    assert config.scheduler_config.enable_chunked_prefill
+    assert config.cache_config.enable_prefix_caching
+    assert config.model_config.seed == 0
 
 
-@pytest.mark.block("how_to/hip_graphs.py", "without_graph")
-def test_vllm_dispatches_no_graph_above_the_largest_size(alone: "LLM") -> None:
-    assert page.without_graph(page.CAPTURE_SIZES, 256) == range(65, 257)
-    assert not page.without_graph(page.CAPTURE_SIZES, 64)
-    assert page.without_graph([], 4) == range(1, 5)
-    config = alone.llm_engine.vllm_config
+def dispatched(llm: "LLM", sizes: list[int]) -> dict[int, int | None]:
+    """The size of the graph on which vLLM runs each decode batch up to MAX_NUM_SEQS; None without a graph."""
+    config = llm.llm_engine.vllm_config
     compilation = config.compilation_config
     with pytest.MonkeyPatch.context() as patch:  # the lists that the CPU platform emptied
-        patch.setattr(compilation, "cudagraph_capture_sizes", page.CAPTURE_SIZES)
-        patch.setattr(compilation, "max_cudagraph_capture_size", max(page.CAPTURE_SIZES))
+        patch.setattr(compilation, "cudagraph_capture_sizes", sizes)
+        patch.setattr(compilation, "max_cudagraph_capture_size", max(sizes))
         dispatcher = CudagraphDispatcher(config)
         dispatcher.initialize_cudagraph_keys(CUDAGraphMode.FULL_DECODE_ONLY)
-        batches = range(1, page.MAX_NUM_SEQS + 1)
-        found = [n for n in batches if dispatcher.dispatch(n, uniform_decode=True)[0] == CUDAGraphMode.NONE]
-    assert found == list(page.without_graph(page.CAPTURE_SIZES, page.MAX_NUM_SEQS))
+        pairs = {n: dispatcher.dispatch(n, uniform_decode=True) for n in range(1, page.MAX_NUM_SEQS + 1)}
+    return {n: None if mode == CUDAGraphMode.NONE else batch.num_tokens for n, (mode, batch) in pairs.items()}
+
+
+@pytest.mark.block("how_to/hip_graphs.py", "sizes")
+def test_every_decode_batch_has_a_graph(alone: "LLM") -> None:
+    """Fails when the list ends below MAX_NUM_SEQS; the second list is the one that the page warns of."""
+    graphs = dispatched(alone, page.CAPTURE_SIZES)
+    assert None not in graphs.values()
+    assert (graphs[1], graphs[65], graphs[129], graphs[256]) == (1, 128, 256, 256), "the next larger size"
+    short = dispatched(alone, [1, 2, 4, 8, 16, 32, 64])
+    assert [n for n, size in short.items() if size is None] == list(range(65, 257))
 
 
 @pytest.mark.block("how_to/hip_graphs.py", "construct")

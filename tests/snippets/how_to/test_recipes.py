@@ -23,7 +23,7 @@ def made(request: pytest.FixtureRequest) -> Path:
 
 @pytest.mark.block("how_to/recipes/settings.sh", "variables", "rollout", "sleep", "actor", "data", "keep")
 @pytest.mark.block("how_to/recipes/grpo.sh", "launch")
-@pytest.mark.block("how_to/recipes/guard.py", "imports", "seen", "watch", "clean")
+@pytest.mark.block("how_to/recipes/guard.py", "watch", "reason", "clean")
 @pytest.mark.block("tutorial/arithmetic_data.py", "imports", "row", "write")
 @pytest.mark.block("tutorial/arithmetic_reward.py", "reward")
 def test_grpo_trains(

@@ -6,9 +6,6 @@ import pytest
 
 from tests.snippets.how_to.test_verl_settings import compose, expand
 
-pytest.importorskip("verl")
-from snippets.how_to.recipes import preflight
-
 FULLY_ASYNC = "verl.experimental.fully_async_policy.fully_async_main"
 
 
@@ -34,7 +31,7 @@ def test_half_of_the_gpus_generate(tmp_path: Path, given: dict[str, str], train:
     arguments, code = expand(tmp_path, recipe="fully_async", **given)
     assert code == 0
     assert arguments[:3] == ["python3", "-m", FULLY_ASYNC]
-    config = preflight.compose(FULLY_ASYNC, arguments[3:])
+    config = compose(arguments[3:], "experimental/fully_async_policy", "fully_async_ppo_trainer")
     assert (config.trainer.n_gpus_per_node, config.rollout.n_gpus_per_node) == (train, rollout)
     # What verl asserts of an asynchronous run, in FullyAsyncRollouter.__init__.
     assert not config.actor_rollout_ref.hybrid_engine

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[3]
 SNIPPETS = ROOT / "snippets" / "how_to"
 DOCKERFILE, DEFINITION = "run_in_a_container.Dockerfile", "run_in_a_container.def"
 PINS = "run_in_a_container_requirements.txt"
-TEXT = {name: (SNIPPETS / name).read_text() for name in (DOCKERFILE, DEFINITION, PINS)}
+# Lines that go on after a backslash are joined.
+TEXT = {name: re.sub(r"\\\n\s+", "", (SNIPPETS / name).read_text()) for name in (DOCKERFILE, DEFINITION, PINS)}
 LOCK = (ROOT / "requirements" / "cpu-0.30.0.lock").read_text()
 # What requirements/rocm.txt and common.txt of vLLM 0.30.0 install, and pyarrow, which datasets needs.
 IN_THE_IMAGE = {"datasets", "numpy", "packaging", "peft", "pyarrow"}
@@ -70,7 +71,7 @@ def faults_of_definition(text: str, dockerfile: str) -> list[str]:
         faults.append("the base is not the Dockerfile's")
     if {line[1:].split()[0] for line in code if line.startswith("%")} != SECTIONS:
         faults.append("sections")
-    files = [line.split() for line in code if line.startswith("    run_in_a_container")]
+    files = [line.split() for line in code if line.startswith("  run_in_a_container")]
     if [source for source, _ in files] != copied[1].split() or any(not (SNIPPETS / one).is_file() for one, _ in files):
         faults.append("files")
     if any(target != f"/opt/verl-rocm/{source}" for source, target in files):
@@ -122,7 +123,7 @@ def test_dockerfile_and_definition_build_the_same() -> None:
         ("v0.30.0", "v0.33.0", "the base is not the Dockerfile's"),
         ("Bootstrap: docker", "Bootstrap: library", "the base is not the Dockerfile's"),
         ("%post", "%pots", "sections"),
-        ("    run_in_a_container_verl.sh /opt", "    run_in_a_container_verl2.sh /opt", "files"),
+        ("  run_in_a_container_verl.sh /opt", "  run_in_a_container_verl2.sh /opt", "files"),
         ("/opt/verl-rocm/run_in_a_container_verl.sh", "/opt/verl.sh", "targets"),
         ("verl.sh 0.9.1", "verl.sh 0.9.0", "it does not install as the Dockerfile does"),
     ],

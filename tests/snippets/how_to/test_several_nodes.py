@@ -312,7 +312,7 @@ def test_a_bad_submission_is_one_line(
     assert (done.returncode, done.stdout) == (2, f"several_nodes_slurm: {line}\n")
 
 
-@pytest.mark.block("how_to/several_nodes_run.py", "wait", "compare", "guard", evidence="checked")
+@pytest.mark.block("how_to/several_nodes_run.py", "guard", evidence="checked")
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -102,7 +102,7 @@ def command(region: str) -> list[str]:
     text = (HOW_TO / "sleep_mode.sh").read_text()
     body = re.search(rf"# \[start:{region}\]\n(.*?)# \[end:{region}\]", text, re.DOTALL)
     assert body
-    words = shlex.split(body[1])
+    words = shlex.split(body[1].replace("\\\n", ""))
     return words[words.index("verl-rocm") + 1 :]
 
 

@@ -29,12 +29,13 @@ def expand(folder: Path, *more: str, recipe: str = "grpo", **variables: str) -> 
     return command, done.returncode
 
 
-def compose(overrides: list[str]) -> Any:
-    pytest.importorskip("verl")
+def compose(overrides: list[str], folder: str = "trainer", name: str = "ppo_trainer") -> Any:
+    """What verl's own configuration in ``verl/FOLDER/config`` makes of the overrides."""
+    verl = Path(pytest.importorskip("verl").__file__).parent
     import hydra
 
-    with hydra.initialize_config_module("verl.trainer.config", version_base=None):
-        return hydra.compose("ppo_trainer", overrides=overrides)
+    with hydra.initialize_config_dir(str(verl / folder / "config"), version_base=None):
+        return hydra.compose(name, overrides=overrides)
 
 
 @pytest.mark.block("how_to/recipes/settings.sh", "variables", evidence="checked")
