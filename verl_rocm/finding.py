@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from verl_rocm.facts.base import Facts
 from verl_rocm.facts.schema import Confidence, Fix, Issue, Setting, Value
+from verl_rocm.part import Part
 from verl_rocm.paste import Target, lines
 
 Level = Literal["finding", "note"]
@@ -20,12 +19,6 @@ COMPONENTS = {
     "ray": "Ray",
     "driver": "driver",
 }
-
-
-class Part(BaseModel):
-    """A part of a report: closed, so that a misspelt field is noticed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Remedy(Part):
