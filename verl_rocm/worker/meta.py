@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from .adopt import VARIABLE
+from .placeholders import Nothing
 
-
-class Stream:
-    """A stream of a device that is not there: layers make one when they are built, and use it when they compute."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
+NOT_IN_CPU_BUILDS = ("relu_squared",)  # operators that a layer looks up when it is built
 
 
 def _answer_identity() -> None:
-    """Let torch answer the questions of layers about the device with the facts of the named GPU."""
+    """Let torch answer the questions of layers about the device with the facts of the named GPU.
+
+    Streams and events, which layers make when they are built and use when they compute, are empty values.
+    """
     import torch
 
     text = os.environ.get(VARIABLE)
@@ -35,7 +35,12 @@ def _answer_identity() -> None:
         total_memory=gpu["memory_gib"] * 2**30,
     )
     torch.cuda.get_device_properties = lambda *_, **__: properties
-    torch.cuda.Stream = Stream
+    torch.cuda.current_device = lambda: 0
+    torch.cuda.Stream = torch.cuda.Event = torch.Event = torch.Stream = Nothing
+    import vllm.platforms
+
+    platform = vllm.platforms.current_platform
+    platform.device_type, platform.current_device = "meta", lambda: torch.device("meta")
 
 
 def _register_operators() -> None:
@@ -46,6 +51,32 @@ def _register_operators() -> None:
         import compiled_libraries
 
         compiled_libraries.register_operators()
+    for name in NOT_IN_CPU_BUILDS:
+        if not hasattr(torch.ops._C, name):
+            setattr(torch.ops._C, name, Nothing())
+
+
+def _spare_what_computes(config: Any) -> None:
+    """Answer what a model's code asks for and what holds no memory that is counted.
+
+    Kernels for the prefill of multi-head latent attention are in packages of a ROCm image.  The mean and deviation
+    of images come from a file beside the model's configuration: 24 bytes of weights, which are left out without it.
+    """
+    from vllm.model_executor.layers.attention import mla_attention
+
+    choose = getattr(mla_attention, "get_mla_prefill_backend", None)
+
+    def choose_or_none(of_vllm: Any) -> Any:
+        try:
+            return choose(of_vllm)
+        except ValueError:
+            return Nothing()
+
+    if choose:
+        mla_attention.get_mla_prefill_backend = choose_or_none
+    multimodal = config.model_config.multimodal_config
+    if multimodal is not None and not (Path(config.model_config.model) / "preprocessor_config.json").is_file():
+        multimodal.mm_device_do_normalize = False
 
 
 def join_group(config: Any) -> None:
@@ -92,6 +123,7 @@ def build(config: Any) -> Any:
 
     _answer_identity()
     _register_operators()
+    _spare_what_computes(config)
     join_group(config)
     config.compilation_config.mode = CompilationMode.NONE  # a pass over a graph looks up kernels of the GPU
     with set_default_torch_dtype(config.model_config.dtype), torch.device("meta"):
