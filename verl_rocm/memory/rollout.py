@@ -51,11 +51,50 @@ class Weights(Part):
     by_dtype: dict[str, int]
 
 
+class Range(Part):
+    """Bytes: the smallest, the median and the largest that the sources give.  ``sources`` are ids of runs."""
+
+    low: int = Field(ge=0)
+    middle: int = Field(ge=0)
+    high: int = Field(ge=0)
+    sources: tuple[str, ...] = ()
+
+
+class Engine(Part):
+    """What the estimate depends on: sizes of the resolved engine.  ``graphs`` counts the graphs that are captured."""
+
+    vocabulary: int = Field(ge=1)
+    max_num_seqs: int = Field(ge=1)
+    tensor_parallel: int = Field(ge=1)
+    graphs: int = Field(ge=0)
+
+
+class Overhead(Part):
+    """Bytes of one GPU that vLLM takes from its share before the KV cache."""
+
+    activation: Range
+    non_torch: Range
+    graphs: Range
+
+    @property
+    def total(self) -> Range:
+        """The sum: lowest with lowest, highest with highest."""
+        parts = (self.activation, self.non_torch, self.graphs)
+        return Range(
+            low=sum(part.low for part in parts),
+            middle=sum(part.middle for part in parts),
+            high=sum(part.high for part in parts),
+            sources=tuple(dict.fromkeys(source for part in parts for source in part.sources)),
+        )
+
+
 class Weighed(Part):
     """One rank of the engine.
 
     ``bytes_per_block`` is what one block costs over all layers; ``bytes_per_sequence`` what a sequence of the job's
-    longest length takes; ``needed`` the smallest KV cache with which vLLM starts.
+    longest length takes; ``needed`` the smallest KV cache with which vLLM starts.  ``share`` is the part of the GPU's
+    memory that ``gpu_memory_utilization`` gives to the engine; with an ``overhead`` there are three holdings: with the
+    most that vLLM may take before the KV cache, with the middle, and with the least.
     """
 
     result: Literal["weighed"] = "weighed"
@@ -66,6 +105,10 @@ class Weighed(Part):
     bytes_per_sequence: int = Field(ge=0)
     needed: int = Field(ge=0)
     holdings: tuple[Holding, ...]
+    share: int = Field(default=0, ge=0)
+    total: int = Field(default=0, ge=0)
+    utilization: float = 0.0
+    overhead: Overhead | None = None
     seconds: float = 0.0
 
 

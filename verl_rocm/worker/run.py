@@ -260,9 +260,9 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
     of_verl = model_config(config, named)
     with _heard() as warnings:
         served = serve.serve(config, of_verl)
-        weighing = memory.start(served.vllm_config, config, request.identity)
+        weighing = memory.Weighing(served.vllm_config, config, request.identity)
     resolution = _resolution(served, config, of_verl, placed, named, asked_for, sent, overrides, warnings)
-    return resolution.model_copy(update={"memory": memory.finish(weighing)})
+    return resolution.model_copy(update={"memory": weighing.finish()})
 
 
 def run(request: Request, variables: dict[str, str]) -> Answer:

@@ -51,6 +51,18 @@ def specifications(config: Any) -> dict[str, Any]:
     return specs
 
 
+def settle_block_size(config: Any) -> None:
+    """Let the platform fit the block to the backend, and a hybrid model's block to its state, as executors do.
+
+    Source: ``load_model`` in vllm/v1/executor/uniproc_executor.py, vLLM 0.30.0.
+    """
+    from vllm.platforms import current_platform
+
+    update = getattr(current_platform, "update_block_size_for_backend", None)
+    if update:
+        update(config)
+
+
 def settle_layout(config: Any, specs: dict[str, Any]) -> None:
     """Let vLLM choose the layout of the cache, as its engine does before it divides the memory.
 
@@ -136,6 +148,7 @@ def weigh(config: Any, lengths: Lengths, budgets: Callable[[Weights], Sequence[i
     """
     started = time.monotonic()
     weight = weights(meta.build(config))
+    settle_block_size(config)
     specs = specifications(config)
     settle_layout(config, specs)
     ample = divide(config, specs, AMPLE)
