@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from verl_rocm.facts.base import Facts
 from verl_rocm.facts.schema import Confidence, Fix, Issue, Setting, Value
 from verl_rocm.part import Part
@@ -26,7 +28,7 @@ class Remedy(Part):
 
     text: str
     lines: tuple[str, ...] = ()
-    upgrade: dict[str, str] = {}
+    upgrade: dict[str, str] = Field(default_factory=dict)
 
     def sentence(self) -> str:
         """The text with the releases in it: ``Use a release that waits (vLLM >=0.25.0).``"""

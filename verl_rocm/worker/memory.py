@@ -9,7 +9,7 @@ from packaging.version import Version
 from verl_rocm.memory.calibration import overhead
 from verl_rocm.memory.rollout import GIB, Engine, Lengths, RolloutMemory, Weighed, Weights
 
-from . import fork, weigh
+from . import weigh
 from .adopt import engine_version
 from .wire import Identity
 
@@ -53,10 +53,13 @@ class Weighing:
         self.total = gpu.memory_gib * GIB
         self.utilization = float(vllm_config.cache_config.gpu_memory_utilization)
         self.share = int(self.total * self.utilization)
+        self.explicit = vllm_config.cache_config.kv_cache_memory_bytes
         self.overhead = overhead(sizes(vllm_config))
         self._running = weigh.start(vllm_config, lengths(config), self._budgets)
 
     def _budgets(self, weights: Weights) -> list[int]:
+        if self.explicit:  # vLLM then reserves it, whatever the share is
+            return [self.explicit] * 3
         left, taken = self.share - weights.total, self.overhead.total
         return [max(left - less, 0) for less in (taken.high, taken.middle, taken.low)]
 

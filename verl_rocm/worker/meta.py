@@ -64,7 +64,7 @@ def _spare_what_computes(config: Any) -> None:
     """
     from vllm.model_executor.layers.attention import mla_attention
 
-    choose = getattr(mla_attention, "get_mla_prefill_backend", None)
+    choose: Any = getattr(mla_attention, "get_mla_prefill_backend", None)
 
     def choose_or_none(of_vllm: Any) -> Any:
         try:

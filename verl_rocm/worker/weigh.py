@@ -1,4 +1,4 @@
-"""Weights and KV cache of one rank of an engine, by vLLM's own code, on whatever platform resolved its configuration."""
+"""Weights and KV cache of one rank of an engine, by vLLM's own code, whatever platform resolved its configuration."""
 
 from __future__ import annotations
 
