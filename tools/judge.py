@@ -2,16 +2,18 @@
 
 DIR holds ``engine.jsonl``: one log a line, ``null`` where its source does not say.  Each row with enough inputs goes
 through a dry run, whose engine is weighed; the rest is listed with the reason.  Odd lines are those on which a
-calibration may be fitted, even ones judge it.  ``--write`` keeps the result in ``records/judge`` and needs the rows that
-were checked at their source to be named in ``records/judge/checked.txt``; nothing else is published.
+calibration may be fitted, even ones judge it.  ``--write`` keeps in ``records/judge`` the rows that ``checked.toml``
+there names, those that were checked at their source; nothing else is published.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,12 +222,16 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 
 def write(verdicts: Sequence[Verdict]) -> None:
-    """Keep what was checked at its source in ``records/judge``."""
-    checked = set((RECORDS / "checked.txt").read_text(encoding="utf-8").split())
+    """Keep what was checked at its source: ``engine.csv`` the page's table, ``engine.json`` has a summary."""
+    checked = tomllib.loads((RECORDS / "checked.toml").read_text(encoding="utf-8"))
+    kept = [verdict for verdict in verdicts if verdict.row.id in checked]
+    rows = [verdict.fields() | {"source": checked[verdict.row.id]} for verdict in kept]
     with (RECORDS / "engine.csv").open("w", encoding="utf-8", newline="") as stream:
         table = csv.DictWriter(stream, FIELDS, lineterminator="\n")
         table.writeheader()
-        table.writerows(verdict.fields() for verdict in verdicts if verdict.row.id in checked)
+        table.writerows(rows)
+    record = {"vllm": engines.installed(), "summary": summary(kept), "rows": rows}
+    (RECORDS / "engine.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -242,9 +248,17 @@ def main() -> int:
     for verdict in verdicts:
         shown = verdict.fields()
         limits = f"[{shown['low']} to {shown['high']}]" if verdict.low is not None else ""
-        figure = f"logged {shown['logged']}, predicted {shown['predicted'] or '-'} {limits}" if verdict.quantity else "skipped"
+        figure = (
+            f"logged {shown['logged']}, predicted {shown['predicted'] or '-'} {limits}"
+            if verdict.quantity
+            else "skipped"
+        )
         error = f"{shown['error_percent']} %" if shown["error_percent"] else ""
-        print(" ".join(filter(None, (verdict.row.id, verdict.quantity, figure, error, verdict.why and f"({verdict.why})"))))
+        print(
+            " ".join(
+                filter(None, (verdict.row.id, verdict.quantity, figure, error, verdict.why and f"({verdict.why})"))
+            )
+        )
     if arguments.write:
         write(verdicts)
     print(summary(verdicts))
