@@ -53,7 +53,7 @@ dry-run: ## resolve a verl job as an AMD GPU, without one (VLLM=0.24.0|0.30.0|0.
 	@$(HAS_PYTHON); $(PYTHON) -m tools.dry_run || [ $$? -eq 1 ] # 1: a report with findings
 
 judge: ## predict the memory that public logs of vLLM report, beside what they report (ROWS=DIR; WRITE=1: keep it in records/judge)
-	@$(IN_ENGINE) $$engine tools/judge.py "$(ROWS)" $(if $(WRITE),--write)
+	@$(IN_ENGINE) $$engine -m tools.judge "$(ROWS)" $(if $(WRITE),--write)
 
 test-dry-run: ## test the dry run with vLLM and verl
 	@$(TEST_IN_ENGINE) tests/verl_rocm/engine
