@@ -6,7 +6,7 @@ HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON
 IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) -m tools.environment docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=docs/_extensions
 
 .DEFAULT_GOAL := help
-.PHONY: test-build doctest-build help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock dry-run test-dry-run test-ray record-ray record-dry-run survey bench recipe test-recipe
+.PHONY: test-build doctest-build help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock judge dry-run test-dry-run test-ray record-ray record-dry-run survey bench recipe test-recipe
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -51,6 +51,9 @@ TEST_IN_ENGINE = $(IN_ENGINE) docs=$$($(PYTHON) -m tools.environment docs) && GU
 
 dry-run: ## resolve a verl job as an AMD GPU, without one (VLLM=0.24.0|0.30.0|0.32.0 ARGS="--gpu MI300X key=value ...")
 	@$(HAS_PYTHON); $(PYTHON) -m tools.dry_run || [ $$? -eq 1 ] # 1: a report with findings
+
+judge: ## predict the memory that public logs of vLLM report, beside what they report (ROWS=DIR; WRITE=1: keep it in records/judge)
+	@$(IN_ENGINE) $$engine -m tools.judge "$(ROWS)" $(if $(WRITE),--write)
 
 test-dry-run: ## test the dry run with vLLM and verl
 	@$(TEST_IN_ENGINE) tests/verl_rocm/engine

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from verl_rocm.facts.base import Facts
 from verl_rocm.facts.schema import Confidence, Fix, Issue, Setting, Value
+from verl_rocm.part import Part
 from verl_rocm.paste import Target, lines
 
 Level = Literal["finding", "note"]
@@ -22,18 +23,12 @@ COMPONENTS = {
 }
 
 
-class Part(BaseModel):
-    """A part of a report: closed, so that a misspelt field is noticed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Remedy(Part):
     """One way out.  ``lines`` are to be pasted; ``upgrade`` has the releases that do it, by component."""
 
     text: str
     lines: tuple[str, ...] = ()
-    upgrade: dict[str, str] = {}
+    upgrade: dict[str, str] = Field(default_factory=dict)
 
     def sentence(self) -> str:
         """The text with the releases in it: ``Use a release that waits (vLLM >=0.25.0).``"""

@@ -12,7 +12,8 @@ from verl_rocm import cures, render
 from verl_rocm.check.machine import Machine
 from verl_rocm.check.rules.releases import undecided
 from verl_rocm.check.situation import Situation
-from verl_rocm.finding import COMPONENTS, Finding, Part
+from verl_rocm.finding import COMPONENTS, Finding
+from verl_rocm.part import Part
 
 
 class Report(Part):

@@ -11,6 +11,8 @@ from verl_rocm.finding import Finding, Level, Remedy, remedy
 from verl_rocm.paste import KWARGS, ROLLOUT, UNSET, Target, override, paste
 from verl_rocm.worker.wire import Identity, Resolution
 
+from . import memory
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -218,4 +220,5 @@ RULES: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 def find(subject: Subject) -> tuple[Finding, ...]:
     """All findings of a result, findings before notes, in the order of the rules."""
     everything = [finding for rule in RULES for finding in rule(subject)]
+    everything += memory.find(subject.facts, subject.job)
     return tuple(sorted(everything, key=lambda finding: finding.level != "finding"))

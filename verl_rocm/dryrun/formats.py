@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from verl_rocm.finding import Finding, link
 
+from . import memory
 from .render import head, to_paste, totals, verdict
 from .report import DryRun, RefusedJob, Report
 
@@ -36,6 +37,11 @@ def markdown(run: DryRun) -> str:
             parts += ["| what | confidence | way out |", "|---|---|---|"]
             parts += [_row(item) for item in (*rows, *report.of_state("awaits"))]
             parts.append("")
+        parts += [
+            f"{memory.TITLE}:\n",
+            *(f"- {name}: {_cell(text)}" for name, text in memory.rows(report.resolution)),
+            "",
+        ]
         parts.append(f"{totals(report)}.\n")
     return "\n".join(parts)
 

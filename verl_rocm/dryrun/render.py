@@ -13,7 +13,7 @@ from verl_rocm.cures import cures
 from verl_rocm.facts.load import load
 from verl_rocm.finding import Finding
 
-from . import resolve
+from . import memory, resolve
 from .compare import differences
 from .journey import line, worth_showing
 from .report import DryRun, RefusedJob, Report, State
@@ -131,6 +131,9 @@ def print_report(out: Console, report: Report, versions: dict[str, str], every: 
         _section(out, "settings: ~ changed on the way, = arrived")
         for row in rows:
             render.row(out, "", line(row), indent=2)
+    _section(out, memory.TITLE)
+    for name, text in memory.rows(report.resolution):
+        render.row(out, name, text, indent=13)
     _section(out, "resolved")
     for name, text in plan(report):
         render.row(out, name, text, indent=13)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from verl_rocm.finding import Finding
-from verl_rocm.worker.wire import Identity, Part, Problem, Resolution
+from verl_rocm.part import Part
+from verl_rocm.worker.wire import Identity, Problem, Resolution
 
 State = Literal["awaits", "avoided", "unknown", "possible"]
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import time
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from . import adopt
+from . import adopt, fork
 from .wire import Answer, Answers, Kind, Problem, Refusal, Request, Requests
 
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
@@ -37,7 +36,7 @@ def imports() -> None:
 def _in_child(request: Request, variables: dict[str, str]) -> Answer:
     from .run import run
 
-    signal.alarm(request.limit)
+    os.environ.update(request.environment)
     started = time.monotonic()
     adopt.become(request.identity)
     answer = run(request, variables | request.devices)
@@ -45,36 +44,13 @@ def _in_child(request: Request, variables: dict[str, str]) -> Answer:
 
 
 def _fork(request: Request, variables: dict[str, str]) -> Answer:
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.close(read)
-            os.environ.update(request.environment)
-            text = ANSWER.dump_json(_in_child(request, variables))
-            with os.fdopen(write, "wb") as stream:
-                stream.write(text)
-            code = 0
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    os.close(write)
-    with os.fdopen(read, "rb") as stream:
-        data = stream.read()
-    _, status = os.waitpid(child, 0)
+    data, ended = fork.start(lambda: ANSWER.dump_json(_in_child(request, variables)), request.limit).finish()
     if data:
         return ANSWER.validate_json(data)
-    return Refusal(problems=(_ended(status),))
-
-
-def _ended(status: int) -> Problem:
-    """Why a fork answered nothing."""
-    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    name = signal.Signals(number).name if number else f"exit code {os.waitstatus_to_exitcode(status)}"
-    message = "it took too long" if number == signal.SIGALRM else f"the dry run's process ended early, by {name}"
-    return Problem(kind=Kind.FAULT, stage="fault", message=message, hint="VERL_ROCM_DEBUG=1 shows where")
+    message = f"no answer: {ended}"
+    return Refusal(
+        problems=(Problem(kind=Kind.FAULT, stage="fault", message=message, hint="VERL_ROCM_DEBUG=1 shows where"),)
+    )
 
 
 def main() -> int:

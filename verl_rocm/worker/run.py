@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from verl_rocm import models
 
-from . import compose, devices, resolve, serve
+from . import compose, devices, memory, resolve, serve
 from .explain import missing_field
 from .journey import journey, requested_graphs
 from .keys import scalars
@@ -260,7 +260,9 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
     of_verl = model_config(config, named)
     with _heard() as warnings:
         served = serve.serve(config, of_verl)
-    return _resolution(served, config, of_verl, placed, named, asked_for, sent, overrides, warnings)
+        weighing = memory.Weighing(served.vllm_config, config, request.identity)
+    resolution = _resolution(served, config, of_verl, placed, named, asked_for, sent, overrides, warnings)
+    return resolution.model_copy(update={"memory": weighing.finish()})
 
 
 def run(request: Request, variables: dict[str, str]) -> Answer:

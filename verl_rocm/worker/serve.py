@@ -112,7 +112,7 @@ def _stop_at_engine(module: Any) -> None:
     module.AsyncLLM.from_vllm_config = staticmethod(from_vllm_config)
 
 
-def _inspect_here() -> None:
+def inspect_here() -> None:
     """vLLM looks at a model class in a process of its own, to keep CUDA out of the first; this fork is one already."""
     from vllm.model_executor.models import registry
 
@@ -144,7 +144,7 @@ def serve(config: Any, model_config: Any) -> Served:
     no_cluster(module, handed)
     _stop_at_engine(module)
     _refuse_by_exception()
-    _inspect_here()
+    inspect_here()
     count = group.gpus_per_replica_node
     mode = RolloutMode.STANDALONE if standalone(config) else RolloutMode.HYBRID
     try:

@@ -9,16 +9,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
+
+from verl_rocm.memory.rollout import NOT_WEIGHED, RolloutMemory
+from verl_rocm.part import Part
 
 ROLLOUT = "actor_rollout_ref.rollout"
 VISIBILITY = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
-
-
-class Part(BaseModel):
-    """A part of a message: closed and unchangeable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Identity(Part):
@@ -221,7 +218,7 @@ class Resolution(Part):
     """What verl and vLLM make of a job.
 
     ``overrides`` are the user's, by bare key; ``resolved`` vLLM's values by argument; ``config`` verl's scalar values
-    by key; ``warnings`` what vLLM and verl logged on the way.
+    by key; ``warnings`` what vLLM and verl logged on the way; ``memory`` what the rollout engine keeps on a GPU.
     """
 
     result: Literal["resolved"] = "resolved"
@@ -240,6 +237,7 @@ class Resolution(Part):
     resolved: dict[str, JsonValue]
     config: dict[str, bool | int | float | str | None]
     warnings: tuple[str, ...]
+    memory: RolloutMemory = NOT_WEIGHED
     seconds: float = 0.0
 
 
