@@ -4,15 +4,20 @@ import os
 import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.verl_rocm.dryrun.samples import GPU, MI355X, report, resolution
 from verl_rocm.cli import main
-from verl_rocm.dryrun import compare, engines, gpus, refusals
+from verl_rocm.dryrun import compare, engines, formats, gpus, refusals, render
+from verl_rocm.dryrun.command import Format, show
+from verl_rocm.dryrun.patch import continued, to_paste
 from verl_rocm.dryrun.report import DryRun, Match, RefusedJob
+from verl_rocm.finding import ISSUES, Finding, Remedy, site
 from verl_rocm.worker.wire import ROLLOUT, Answers, Kind, Problem, Request
 
 
@@ -116,8 +121,12 @@ def test_json_is_the_dump_of_the_report(engine: list[Request], capsys: pytest.Ca
 
 def test_the_report_says_that_nothing_ran(engine: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "--all")
-    first = out.splitlines()[0]
-    assert first.endswith("; nothing ran on a GPU") and "1 x 8 MI300X (gfx942, 192 GiB)" in first
+    first, second, *_, last = out.splitlines()
+    assert first.startswith("no finding; a known issue, not confirmed: ")
+    assert second.endswith("; nothing ran on a GPU") and "1 x 8 MI300X (gfx942, 192 GiB)" in second
+    assert re.fullmatch(
+        r"no findings, \d+ known issues? met \(0 confirmed\), \d+ avoided, \d+ undecided, exit code 0", last
+    )
     assert "max_num_seqs" in out
 
 
@@ -130,17 +139,82 @@ def test_no_line_to_paste_is_broken_at_any_width(
         monkeypatch.setenv("COLUMNS", columns)
     _, out, _ = run(capsys, "--rocm", "7.2.1")
     assert "\n    ++ray_kwargs.ray_init.runtime_env.env_vars.HSA_ENABLE_IPC_MODE_LEGACY='\"1\"'\n" in out
-    prose = [line for line in out.splitlines()[2:] if "=" not in line]
+    prose = [line for line in out.splitlines()[2:] if "=" not in line and "http" not in line]
     assert max(map(len, prose)) <= int(columns or 10_000)
     assert "\x1b" not in out, "a pipe has no colours"
 
 
 def test_markdown_and_annotations_hold_the_findings(engine: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "--format", "markdown", "--rocm", "7.2.1")
-    assert "| what | confidence | way out |" in out and "[`tensor-item-segfault-in-pool`](http" in out
+    assert "- upgrade to vLLM 0.32.0 or later\n  - Segfault in Tensor.item()" in out
+    assert f"([`tensor-item-segfault-in-pool`]({site(ISSUES, 'tensor-item-segfault-in-pool')}), confirmed)" in out
     _, out, _ = run(capsys, "--format", "github", "--rocm", "7.2.1")
-    assert "::warning title=tensor-item-segfault-in-pool on MI300X, vLLM 0.30.0::" in out
+    assert "::warning title=tensor-item-segfault-in-pool on MI300X%2C vLLM 0.30.0::" in out
     assert all(line.startswith("::") for line in out.splitlines()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ("json", '{"format":2,"error":"GPU \'MI999\' is not known","hint":"known are '),
+        ("github", "::error title=no dry run::GPU 'MI999' is not known: known are "),
+        ("markdown", "- **error**: GPU 'MI999' is not known\n  - hint: known are "),
+    ],
+)
+def test_bad_input_keeps_to_the_format(
+    engine: list[Request], capsys: pytest.CaptureFixture[str], form: str, says: str
+) -> None:
+    code, out, err = run(capsys, "--gpu", "MI999", "--format", form)
+    assert (code, err) == (2, "") and out.startswith(says)
+
+
+def test_what_a_workflow_command_obeys_is_escaped() -> None:
+    assert formats.annotation("error", "a,b.sh", "x: y", "50%\n::error::") == (
+        "::error file=a%2Cb.sh,title=x%3A y::50%25%0A::error::"
+    )
+
+
+def test_a_refusal_lists_everything_once_with_errors_first_and_counts_last(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = tuple(
+        Problem(kind=Kind.UNKNOWN_KEY, stage="compose", message=f"verl has no key {key}", hint=f"nearest is {key}s")
+        for key in ("a", "b")
+    )
+    ignored = Finding(id="variable-not-read", title="VLLM_X=1 does nothing", remedies=(Remedy(text="Leave it out."),))
+    refused = [
+        RefusedJob(gpu=gpu, rocm=None, launcher="x", problems=problems, findings=(ignored,)) for gpu in (GPU, MI355X)
+    ]
+    run = DryRun(versions={"vllm": "0.30.0", "verl": "0.9.1"}, reports=tuple(refused))
+    show((), run, Format.TEXT, False)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "error: verl refuses this job: verl has no key a",
+        "hint: nearest is as",
+        "error: verl refuses this job: verl has no key b",
+        "hint: nearest is bs",
+        "finding: VLLM_X=1 does nothing [variable-not-read]",
+        "hint: Leave it out.",
+        "dry run: 8 MI300X (gfx942, 192 GiB), vLLM 0.30.0, verl 0.9.1; nothing ran on a GPU",
+        "2 errors, 1 finding, exit code 2",
+    ]
+
+
+def test_ids_are_links_on_a_terminal_and_plain_in_a_pipe() -> None:
+    for terminal in (True, False):
+        out = Console(file=StringIO(), force_terminal=terminal, width=200, no_color=True)
+        render.print_report(out, report(), {"vllm": "0.30.0", "verl": "0.9.1"}, every=False)
+        printed = out.file.getvalue()  # type: ignore[attr-defined]
+        assert ("\x1b]8;" in printed) is terminal
+        address = site(ISSUES, "first-wake-memory-fault") if terminal else f"id of a known issue: {site(ISSUES, 'ID')}"
+        assert address in printed
+
+
+def test_overrides_to_paste_are_one_block_and_shell_lines_another() -> None:
+    finding = report(exported={"VLLM_USE_V1": "1"}, graphs={"sizes": (1, 2), "max": 2}, resolved={"max_num_seqs": 4})
+    overrides, shell = to_paste(finding)
+    assert overrides == (f"'{ROLLOUT}.cudagraph_capture_sizes=[1,2,4]'",)
+    assert shell == ("unset VLLM_USE_V1",)
+    assert continued(("a=1", "b=2")) == ("a=1 \\", "b=2")
 
 
 def test_exit_codes() -> None:
