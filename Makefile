@@ -6,7 +6,7 @@ HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON
 IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) tools/environment.py docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=.:docs/_extensions
 
 .DEFAULT_GOAL := help
-.PHONY: test-build doctest-build help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock dry-run test-dry-run test-ray record-ray record-dry-run survey bench recipe test-recipe
+.PHONY: wheel test-build doctest-build help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock dry-run test-dry-run test-ray record-ray record-dry-run survey bench recipe test-recipe
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -82,6 +82,10 @@ test-build: ## rehearse the build of vLLM without ROCm, up to CMake (VLLM=0.8.4,
 
 doctest-build: ## the same, and each whole build with a stand-in device compiler (minutes a release; VLLM=)
 	@$(BUILD_TESTS) --whole
+
+wheel: ## build the wheel of `verl-rocm` into build/wheel; its version is the git tag's
+	@$(HAS_PYTHON); rm -rf build/lib build/bdist.*; $(PYTHON) -m pip wheel -q --disable-pip-version-check --no-deps -w build/wheel . && rm -rf build/lib build/bdist.*
+	@ls build/wheel/*.whl
 
 clean: ## remove build products and environments; records stay
 	rm -rf build .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis
