@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from tests.verl_rocm.dryrun.samples import GPU, MI355X, report, resolution
+from verl_rocm import environments
 from verl_rocm.cli import main
 from verl_rocm.dryrun import compare, engines, formats, gpus, refusals, render
 from verl_rocm.dryrun.command import Format, show
@@ -70,15 +71,54 @@ def test_bad_input(
     assert not engine, "nothing was resolved"
 
 
-def test_without_an_engine_it_says_how_to_get_one(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine without an engine, and the folder where one would be built."""
     monkeypatch.setattr(engines, "installed", lambda: None)
     monkeypatch.delenv(engines.ENGINES, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "verl-rocm" / "engines"
+
+
+def test_without_an_engine_it_says_how_to_get_one(no_engine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "a=1")
-    assert code == 2 and "make dry-run VLLM=0.30.0" in err and err.count("\n") == 2
+    assert code == 2 and "or `verl-rocm engine`, which builds one" in err and err.count("\n") == 2
+    code, _, err = run(capsys, "--vllm", "0.24.0", "a=1")
+    assert code == 2 and "`verl-rocm engine 0.24.0`" in err
     code, _, err = run(capsys, "--vllm", "0.8.5", "a=1")
     assert code == 2 and "supported are 0.24.0, 0.30.0, 0.32.0" in err
+    assert not no_engine.exists()
+
+
+def test_another_installed_release_is_named_as_the_reason(
+    no_engine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(engines, "installed", lambda: "0.28.0")
+    assert "error: vLLM 0.28.0 is not supported\nhint: " in run(capsys, "a=1")[2]
+
+
+def test_an_engine_that_was_built_is_taken_until_its_lock_changes(no_engine: Path) -> None:
+    store = engines.store()
+    assert store.folder == no_engine and engines.existing("0.30.0") is None
+    python = no_engine / "cpu-0.30.0" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    stamp = no_engine / "cpu-0.30.0" / ".stamp"
+    stamp.write_text(environments._stamp(environments.LOCKS / "cpu-0.30.0.lock"))
+    assert engines.interpreter(None) == str(python) == engines.interpreter("0.30.0")
+    assert engines.existing("0.24.0") is None, "the layer is not built"
+    stamp.write_text("another lock")
+    assert engines.existing("0.30.0") is None
+
+
+def test_the_command_engine_prints_what_is_there_and_builds_nothing(
+    no_engine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(engines.ENGINES, "0.30.0=/some/python")
+    assert main(["engine"]) == 0
+    assert capsys.readouterr().out == "/some/python\n"
+    assert main(["engine", "0.8.5"]) == 2
+    assert capsys.readouterr().err.startswith("error: vLLM 0.8.5 is not supported\nhint: supported are ")
+    assert not no_engine.exists()
 
 
 def test_a_missing_interpreter_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
