@@ -87,7 +87,7 @@ schemas: ## write the JSON schemas of the reports from their models (COMPATIBLE=
 	@$(IN_DOCS) python -m tools.write_schemas
 
 wheel: ## build the wheel of `verl-rocm` into build/wheel; its version is the git tag's
-	@$(HAS_PYTHON); rm -rf build/lib build/bdist.*; $(PYTHON) -m pip wheel -q --disable-pip-version-check --no-deps -w build/wheel . && rm -rf build/lib build/bdist.*
+	@$(HAS_PYTHON); rm -rf build/wheel build/lib build/bdist.*; $(PYTHON) -m pip wheel -q --disable-pip-version-check --no-deps -w build/wheel . && rm -rf build/lib build/bdist.*
 	@ls build/wheel/*.whl
 
 clean: ## remove build products and environments; records stay

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,30 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import checkouts
 from tools.environment import ROOT
-
-PARTS = ("verl_rocm", "requirements", "pyproject.toml", "Makefile", "README.md", ".gitignore")
-
-
-def git(folder: Path, *arguments: str) -> None:
-    names = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    subprocess.run(["git", *names, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make wheel` builds in a copy of this tree that is tagged v9.8.7."""
-    copy = tmp_path_factory.mktemp("wheel") / "copy"
-    copy.mkdir()
-    for part in PARTS:
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, copy / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / part, copy)
-    git(copy, "init", "-q")
-    git(copy, "add", ".")
-    git(copy, "commit", "-qm", "copy")
-    git(copy, "tag", "v9.8.7")
+    copy = checkouts.copy(tmp_path_factory.mktemp("wheel") / "copy")
+    checkouts.git(copy, "tag", "v9.8.7")
     done = subprocess.run(
         ["make", "wheel", f"PYTHON={sys.executable}"], cwd=copy, capture_output=True, text=True, timeout=120
     )

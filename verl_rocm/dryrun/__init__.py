@@ -14,13 +14,14 @@ A request makes eight stops, each in a module of its own::
 
 import typer
 
-from verl_rocm.dryrun import build, command
+from verl_rocm.dryrun import build, command, gate
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of a dry run to ``app``."""
     command.register(app)
     build.register(app)
+    gate.register(app)
 
 
 __all__ = ["register"]
