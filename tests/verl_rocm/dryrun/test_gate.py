@@ -10,7 +10,7 @@ from tests.verl_rocm.dryrun.samples import GPU, report
 from verl_rocm.cli import main
 from verl_rocm.dryrun import engines, resolve
 from verl_rocm.dryrun.jobs import BadInput, Question
-from verl_rocm.dryrun.report import DryRun, RefusedJob
+from verl_rocm.dryrun.report import DryRun, RefusedJob, Report
 from verl_rocm.worker.wire import Kind, Problem
 
 VERSIONS = {"vllm": "0.30.0", "verl": "0.9.1"}
@@ -19,7 +19,7 @@ BELOW = report(graphs={"sizes": (1,), "max": 1}).model_copy(update={"issues": ()
 REFUSED = RefusedJob(
     gpu=GPU, rocm=None, launcher="x", problems=(Problem(kind=Kind.VERL, stage="verl", message="no such key"),)
 )
-ANSWERS = {"clean.sh": CLEAN, "finding.sh": BELOW, "refused.sh": REFUSED}
+ANSWERS: dict[str, Report | RefusedJob] = {"clean.sh": CLEAN, "finding.sh": BELOW, "refused.sh": REFUSED}
 
 
 @pytest.fixture

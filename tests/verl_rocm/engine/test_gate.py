@@ -88,7 +88,7 @@ def runner(action: Action, named: dict[str, str], repository: Path, tmp_path: Pa
         }
         command = [step.shell, "--noprofile", "--norc", "-eo", "pipefail", "-c", step.run]
         environment = environ | inputs
-        done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environment, timeout=240)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environment, timeout=280)
         log += done.stdout + done.stderr
         if done.returncode:
             return done.returncode, log
@@ -114,9 +114,7 @@ def test_the_hook_stops_a_commit_of_the_recipe_that_is_slow(repository: Path) ->
     assert (hook.id, hook.language, hook.types) == ("verl-rocm-gate", "python", ["shell"])
     entry = [sys.executable, "-m", "verl_rocm", *shlex.split(hook.entry)[1:], "--gpu", "MI300X", "--rocm", "7.13"]
     environ = os.environ | {"PYTHONPATH": str(checkouts.ROOT)}
-    command = [*entry, "recipes/good.sh", "recipes/slow.sh", "settings.sh"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environ, timeout=240)
+    command = [*entry, "recipes/slow.sh", "settings.sh"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=repository, env=environ, timeout=280)
     assert done.returncode == 1, done.stderr
-    good, slow = done.stdout.split("\n== ")[1:]
-    assert good.startswith("recipes/good.sh\n") and "sizes-below-max-num-seqs" not in good
-    assert slow.startswith("recipes/slow.sh\n") and "[sizes-below-max-num-seqs]" in slow
+    assert done.stdout.startswith("\n== recipes/slow.sh\n") and "[sizes-below-max-num-seqs]" in done.stdout
