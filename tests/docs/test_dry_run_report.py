@@ -16,7 +16,7 @@ def ids(file: Path) -> set[str]:
     """The first argument of every finding that the rules make."""
     calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
     named = [call.args[0] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "_finding"]
-    return {argument.value for argument in named if isinstance(argument, ast.Constant)}
+    return {str(argument.value) for argument in named if isinstance(argument, ast.Constant)}
 
 
 def test_each_id_has_an_entry_and_each_entry_an_id() -> None:
