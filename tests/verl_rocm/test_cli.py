@@ -292,6 +292,19 @@ def test_a_comparison_shows_only_what_differs() -> None:
     }
 
 
+@pytest.mark.parametrize(("columns", "lines"), [(200, 6), (60, 11)])
+def test_a_comparison_that_does_not_fit_is_stacked_and_no_value_is_folded(columns: int, lines: int) -> None:
+    plain = report().model_copy(update={"findings": (), "issues": ()})
+    other = report(gpu=MI355X, resolved={"max_num_batched_tokens": 16384, "attention_backend": "A" * 40})
+    run = DryRun(versions={}, reports=(plain, plain, other.model_copy(update={"findings": (), "issues": ()})))
+    out = Console(file=StringIO(), width=columns)
+    render.print_comparison(out, ("MI300X", "MI325X", "MI355X"), run)
+    printed = out.file.getvalue()  # type: ignore[attr-defined]
+    assert "A" * 40 in printed and printed.endswith("3 differences\n")
+    assert len(printed.splitlines()) == lines
+    assert ("  MI300X, MI325X  e4m3fnuz\n  MI355X          e4m3fn\n" in printed) is (columns == 60)
+
+
 def test_the_identity_is_that_of_the_facts() -> None:
     gpu = gpus.identity("mi355x", 8)
     assert (gpu.name, gpu.arch, gpu.memory_gib, gpu.fp8) == ("MI355X", "gfx950", 288, "e4m3fn")

@@ -206,14 +206,26 @@ def print_comparison(out: Console, names: Sequence[str], run: DryRun) -> None:
     if not rows:
         out.print(f"no difference between {' and '.join(names)}")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    width = min(out.width, 400)
-    first = min(max(len(what) for what, _ in rows), width // 2)
-    rest = max((width - first) // len(names) - 4, 8)
-    table.add_column("", overflow="fold", min_width=first)
-    for name in names:
-        table.add_column(name, overflow="fold", max_width=rest)
-    for what, values in rows:
-        table.add_row(what, *values)
-    out.print(table)
+    widths = [max(map(len, column)) for column in zip(*((what, *values) for what, values in rows), strict=True)]
+    if sum(widths) + 2 * len(names) <= out.width:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for name in ("", *names):
+            table.add_column(name)
+        for what, values in rows:
+            table.add_row(what, *(render.clean(value) for value in values))
+        out.print(table)
+    else:
+        _stacked(out, names, rows)
     out.print(Text(f"\n{render.counted(len(rows), 'difference')}", style="bold"))
+
+
+def _stacked(out: Console, names: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> None:
+    """Differences below each other, what is equal together: no value is folded like a cell."""
+    for what, values in rows:
+        out.print(Text(render.clean(what), style="bold"), soft_wrap=True)
+        groups: dict[str, list[str]] = {}
+        for name, value in zip(names, values, strict=True):
+            groups.setdefault(value, []).append(name)
+        indent = max(len(", ".join(group)) for group in groups.values()) + 4
+        for value, group in groups.items():
+            render.row(out, ", ".join(group), value, indent=indent)
