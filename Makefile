@@ -1,12 +1,12 @@
 # The guide's commands.  Each works as the first one on a fresh clone with git, make and Python >= 3.11.
 
 PYTHON ?= python3
-export PYTHON ACCELERATOR ONLY MODEL VLLM ARGS FULL
+export PYTHON ACCELERATOR ONLY MODEL VLLM ARGS FULL COMPATIBLE
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON) is not there: name an interpreter of Python 3.11 or newer" >&2; exit 2; }
 IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) -m tools.environment docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=docs/_extensions
 
 .DEFAULT_GOAL := help
-.PHONY: test-build doctest-build help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock judge dry-run test-dry-run test-ray record-ray record-dry-run survey bench recipe test-recipe
+.PHONY: schemas wheel test-build doctest-build help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock judge dry-run test-dry-run test-ray record-ray record-dry-run survey bench recipe test-recipe
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -87,6 +87,13 @@ test-build: ## rehearse the build of vLLM without ROCm, up to CMake (VLLM=0.8.4,
 
 doctest-build: ## the same, and each whole build with a stand-in device compiler (minutes a release; VLLM=)
 	@$(BUILD_TESTS) --whole
+
+schemas: ## write the JSON schemas of the reports from their models (COMPATIBLE=1: the format number stays)
+	@$(IN_DOCS) python -m tools.write_schemas
+
+wheel: ## build the wheel of `verl-rocm` into build/wheel; its version is the git tag's
+	@$(HAS_PYTHON); rm -rf build/wheel build/lib build/bdist.*; $(PYTHON) -m pip wheel -q --disable-pip-version-check --no-deps -w build/wheel . && rm -rf build/lib build/bdist.*
+	@ls build/wheel/*.whl
 
 clean: ## remove build products and environments; records stay
 	rm -rf build .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis

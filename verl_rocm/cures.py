@@ -89,11 +89,16 @@ def _by_lines(issues: Sequence[Finding]) -> list[Cure]:
     return settings
 
 
+def ranked(issues: Iterable[Finding]) -> list[Finding]:
+    """Known issues of a confirmed kind first, then by id."""
+    return sorted(issues, key=lambda issue: (RANK[issue.confidence], issue.id))
+
+
 def cures(issues: Iterable[Finding], brings: Brings = lambda component, version: ()) -> list[Cure]:
     """Known issues grouped by what ends them."""
-    ranked = sorted(issues, key=lambda issue: (RANK[issue.confidence], issue.id))
-    upgrades = _by_upgrade(ranked, brings)
-    left = [issue for issue in ranked if not any(issue in cure.issues for cure in upgrades)]
+    everything = ranked(issues)
+    upgrades = _by_upgrade(everything, brings)
+    left = [issue for issue in everything if not any(issue in cure.issues for cure in upgrades)]
     settings = _by_lines(left)
     left = [issue for issue in left if not any(issue in cure.issues for cure in settings)]
     return [*upgrades, *settings, *([Cure(tuple(left))] if left else [])]

@@ -13,6 +13,7 @@ from verl_rocm.paste import Target, lines
 
 Level = Literal["finding", "note"]
 SITE = "https://verl-rocm-guide.readthedocs.io/en/latest"
+ISSUES = "how-to/troubleshooting"
 COMPONENTS = {
     "vllm": "vLLM",
     "verl": "verl",
@@ -42,6 +43,7 @@ class Finding(Part):
     """One thing that the user should know.  ``id`` is an entry of the facts, or a name of the command's own.
 
     A note does not count for the exit code.  ``seen`` is what this job or machine shows; ``why`` what follows from it.
+    ``url`` is the entry on the guide's site.
     """
 
     level: Level = "finding"
@@ -52,11 +54,12 @@ class Finding(Part):
     confidence: Confidence = "confirmed"
     remedies: tuple[Remedy, ...] = ()
     known_issue: bool = False
+    url: str = ""
 
 
-def link(finding: Finding) -> str:
-    """Where the guide's site has the entry; empty where it has none."""
-    return f"{SITE}/docs/how-to/troubleshooting.html#{finding.id}" if finding.known_issue else ""
+def site(page: str, anchor: str = "") -> str:
+    """The address of a page below ``docs`` on the guide's site, or of an entry on it."""
+    return f"{SITE}/docs/{page}.html" + (f"#{anchor}" if anchor else "")
 
 
 def one_line(text: str) -> str:
@@ -85,6 +88,7 @@ def of_issue(facts: Facts, issue: Issue, target: Target, seen: str, level: Level
         confidence=issue.confidence,
         remedies=tuple(remedy(facts, fix, target) for fix in issue.fixes),
         known_issue=True,
+        url=site(ISSUES, issue.id),
     )
 
 
@@ -102,4 +106,5 @@ def of_setting(
         why=one_line(f"{setting.what} {advice.why if advice else ''}"),
         confidence=setting.confidence,
         remedies=(Remedy(text=text, lines=lines(facts, {setting.name: value}, target)),),
+        url=site("reference/environment-variables" if setting.where == "env" else "reference/settings", setting.id),
     )

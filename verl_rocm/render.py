@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from rich.console import Console
+from rich.style import Style
 from rich.text import Text
 
 from verl_rocm.cures import Cure
@@ -16,10 +18,14 @@ WIDE = 10_000  # columns of a pipe: whoever reads it folds lines or does not
 STYLES = {"finding": "bold yellow", "note": "", "refusal": "bold red"}
 
 
-def console() -> Console:
-    """Standard output: as wide as the terminal; in a pipe without colours and without folding (``COLUMNS`` decides)."""
-    terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, soft_wrap=False, width=None if terminal else WIDE)
+def console(stream: TextIO | None = None) -> Console:
+    """Standard output, or ``stream``: as wide as the terminal; in a pipe without colours and without folding.
+
+    ``COLUMNS`` decides the width, ``NO_COLOR`` that there are no colours.
+    """
+    file = stream or sys.stdout
+    terminal = file.isatty() or "COLUMNS" in os.environ
+    return Console(file=file, highlight=False, soft_wrap=False, width=None if terminal else WIDE)
 
 
 def clean(text: str) -> str:
@@ -32,10 +38,20 @@ def counted(number: int, name: str) -> str:
     return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
 
 
-def row(out: Console, label: str, text: str, indent: int = 9, style: str = "") -> None:
+def linked(text: str, *items: Finding, style: str = "") -> Text:
+    """Text in which a terminal makes the ids of ``items`` links to their entries."""
+    body = Text(clean(text), style=style)
+    for item in items:
+        if item.url and (start := body.plain.rfind(item.id)) >= 0:
+            body.stylize(Style(link=item.url), start, start + len(item.id))
+    return body
+
+
+def row(out: Console, label: str, text: str | Text, indent: int = 9) -> None:
     """One labelled text, wrapped beside its label."""
     width = max(out.width, 40) - indent
-    for number, line in enumerate(Text(clean(text), style=style).wrap(out, width)):
+    body = Text(clean(text)) if isinstance(text, str) else text
+    for number, line in enumerate(body.wrap(out, width)):
         line.rstrip()
         head = f"  {label if number == 0 else ''}"
         out.print(Text(head.ljust(indent)) + line, soft_wrap=True)
@@ -66,7 +82,8 @@ def tag(finding: Finding) -> str:
 def finding(out: Console, item: Finding) -> None:
     """One finding in full."""
     out.print()
-    out.print(Text(clean(item.title), style=STYLES[item.level]), Text(tag(item)), soft_wrap=True)
+    title = Text(clean(item.title), style=STYLES[item.level])
+    out.print(title, linked(tag(item), item), soft_wrap=True)
     for label, text in (("seen", item.seen), ("why", item.why)):
         if text:
             row(out, label, text)
@@ -83,7 +100,8 @@ def cures(out: Console, groups: Sequence[Cure], total: int) -> None:
         if cure.brings:
             row(out, "", f"brings {', '.join(cure.brings)}", indent=4)
         for issue in cure.issues:
-            row(out, "-", f"{issue.title} {tag(issue)}{f': {issue.seen}' if issue.seen else ''}", indent=4)
+            text = f"{issue.title} {tag(issue)}{f': {issue.seen}' if issue.seen else ''}"
+            row(out, "-", linked(text, issue), indent=4)
             if not (cure.upgrade or cure.lines):
                 for way in issue.remedies:
                     row(out, "", way.sentence(), indent=6)

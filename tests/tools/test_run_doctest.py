@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tools import environment, run_doctest
+from tools import run_doctest
 from tools.environment import ROOT
 from tools.run_doctest import BadInput, Interpreter, choose_accelerator, command
+from verl_rocm import environments
 
 CPU = Interpreter(torch=True, vllm=True, pytest=True)
 NONE = Interpreter()
@@ -164,12 +165,12 @@ def test_a_machine_that_cannot_run_the_engine_is_told_before_anything_is_built(
     file = tmp_path / "cpuinfo"
     if cpuinfo is not None:
         file.write_text(cpuinfo)
-    reason = environment.unsupported(file, machine)
+    reason = environments.unsupported(file, machine)
     assert reason.startswith(says) and bool(reason) is bool(says) and "\n" not in reason
 
 
 def test_progress_counts_what_pip_fetches(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = environment._Progress(20)
+    progress = environments.Progress(20)
     for number in range(20):
         progress.line(f"Collecting package{number}==1")
     progress.line("Installing collected packages: a, b")

@@ -4,15 +4,21 @@ import os
 import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.verl_rocm.dryrun.samples import GPU, MI355X, report, resolution
+from verl_rocm import environments
 from verl_rocm.cli import main
-from verl_rocm.dryrun import compare, engines, gpus, refusals
+from verl_rocm.dryrun import compare, engines, formats, gpus, refusals, render
+from verl_rocm.dryrun.command import Format, show
+from verl_rocm.dryrun.patch import continued, to_paste
 from verl_rocm.dryrun.report import DryRun, Match, RefusedJob
+from verl_rocm.finding import ISSUES, Finding, Remedy, site
 from verl_rocm.worker.wire import ROLLOUT, Answers, Kind, Problem, Request
 
 
@@ -65,15 +71,54 @@ def test_bad_input(
     assert not engine, "nothing was resolved"
 
 
-def test_without_an_engine_it_says_how_to_get_one(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine without an engine, and the folder where one would be built."""
     monkeypatch.setattr(engines, "installed", lambda: None)
     monkeypatch.delenv(engines.ENGINES, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "verl-rocm" / "engines"
+
+
+def test_without_an_engine_it_says_how_to_get_one(no_engine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "a=1")
-    assert code == 2 and "make dry-run VLLM=0.30.0" in err and err.count("\n") == 2
+    assert code == 2 and "or `verl-rocm engine`, which builds one" in err and err.count("\n") == 2
+    code, _, err = run(capsys, "--vllm", "0.24.0", "a=1")
+    assert code == 2 and "`verl-rocm engine 0.24.0`" in err
     code, _, err = run(capsys, "--vllm", "0.8.5", "a=1")
     assert code == 2 and "supported are 0.24.0, 0.30.0, 0.32.0" in err
+    assert not no_engine.exists()
+
+
+def test_another_installed_release_is_named_as_the_reason(
+    no_engine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(engines, "installed", lambda: "0.28.0")
+    assert "error: vLLM 0.28.0 is not supported\nhint: " in run(capsys, "a=1")[2]
+
+
+def test_an_engine_that_was_built_is_taken_until_its_lock_changes(no_engine: Path) -> None:
+    store = engines.store()
+    assert store.folder == no_engine and engines.existing("0.30.0") is None
+    python = no_engine / "cpu-0.30.0" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    stamp = no_engine / "cpu-0.30.0" / ".stamp"
+    stamp.write_text(environments._stamp(environments.LOCKS / "cpu-0.30.0.lock"))
+    assert engines.interpreter(None) == str(python) == engines.interpreter("0.30.0")
+    assert engines.existing("0.24.0") is None, "the layer is not built"
+    stamp.write_text("another lock")
+    assert engines.existing("0.30.0") is None
+
+
+def test_the_command_engine_prints_what_is_there_and_builds_nothing(
+    no_engine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(engines.ENGINES, "0.30.0=/some/python")
+    assert main(["engine"]) == 0
+    assert capsys.readouterr().out == "/some/python\n"
+    assert main(["engine", "0.8.5"]) == 2
+    assert capsys.readouterr().err.startswith("error: vLLM 0.8.5 is not supported\nhint: supported are ")
+    assert not no_engine.exists()
 
 
 def test_a_missing_interpreter_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,8 +161,11 @@ def test_json_is_the_dump_of_the_report(engine: list[Request], capsys: pytest.Ca
 
 def test_the_report_says_that_nothing_ran(engine: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "--all")
-    first = out.splitlines()[0]
-    assert first.endswith("; nothing ran on a GPU") and "1 x 8 MI300X (gfx942, 192 GiB)" in first
+    first, second, *_, last = out.splitlines()
+    assert first.startswith("no finding; a known issue, not confirmed: ")
+    assert second.endswith("; nothing ran on a GPU") and "1 x 8 MI300X (gfx942, 192 GiB)" in second
+    counts = r"no findings, \d+ known issues? met \(0 confirmed\), \d+ avoided, \d+ undecided, exit code 0"
+    assert re.fullmatch(counts, last)
     assert "max_num_seqs" in out
 
 
@@ -130,17 +178,83 @@ def test_no_line_to_paste_is_broken_at_any_width(
         monkeypatch.setenv("COLUMNS", columns)
     _, out, _ = run(capsys, "--rocm", "7.2.1")
     assert "\n    ++ray_kwargs.ray_init.runtime_env.env_vars.HSA_ENABLE_IPC_MODE_LEGACY='\"1\"'\n" in out
-    prose = [line for line in out.splitlines()[2:] if "=" not in line]
+    prose = [line for line in out.splitlines()[2:-1] if "=" not in line and "http" not in line]
     assert max(map(len, prose)) <= int(columns or 10_000)
     assert "\x1b" not in out, "a pipe has no colours"
 
 
 def test_markdown_and_annotations_hold_the_findings(engine: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "--format", "markdown", "--rocm", "7.2.1")
-    assert "| what | confidence | way out |" in out and "[`tensor-item-segfault-in-pool`](http" in out
+    assert "- upgrade to vLLM 0.32.0 or later\n  - Segfault in Tensor.item()" in out
+    assert f"([`tensor-item-segfault-in-pool`]({site(ISSUES, 'tensor-item-segfault-in-pool')}), confirmed)" in out
     _, out, _ = run(capsys, "--format", "github", "--rocm", "7.2.1")
-    assert "::warning title=tensor-item-segfault-in-pool on MI300X, vLLM 0.30.0::" in out
+    assert "::warning title=tensor-item-segfault-in-pool on MI300X%2C vLLM 0.30.0::" in out
     assert all(line.startswith("::") for line in out.splitlines()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ("json", '{"format":2,"error":"GPU \'MI999\' is not known","hint":"known are '),
+        ("github", "::error title=no dry run::GPU 'MI999' is not known: known are "),
+        ("markdown", "- **error**: GPU 'MI999' is not known\n  - hint: known are "),
+    ],
+)
+def test_bad_input_keeps_to_the_format(
+    engine: list[Request], capsys: pytest.CaptureFixture[str], form: str, says: str
+) -> None:
+    code, out, err = run(capsys, "--gpu", "MI999", "--format", form)
+    assert (code, err) == (2, "") and out.startswith(says)
+
+
+def test_what_a_workflow_command_obeys_is_escaped() -> None:
+    assert formats.annotation("error", "a,b.sh", "x: y", "50%\n::error::") == (
+        "::error file=a%2Cb.sh,title=x%3A y::50%25%0A::error::"
+    )
+
+
+def test_a_refusal_lists_everything_once_with_errors_first_and_counts_last(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = tuple(
+        Problem(kind=Kind.UNKNOWN_KEY, stage="compose", message=f"verl has no key {key}", hint=f"nearest is {key}s")
+        for key in ("a", "b")
+    )
+    ignored = Finding(id="variable-not-read", title="VLLM_X=1 does nothing", remedies=(Remedy(text="Leave it out."),))
+    refused = [
+        RefusedJob(gpu=gpu, rocm=None, launcher="x", problems=problems, findings=(ignored,)) for gpu in (GPU, MI355X)
+    ]
+    run = DryRun(versions={"vllm": "0.30.0", "verl": "0.9.1"}, reports=tuple(refused))
+    show((), run, Format.TEXT, False)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "error: verl refuses this job: verl has no key a",
+        "hint: nearest is as",
+        "error: verl refuses this job: verl has no key b",
+        "hint: nearest is bs",
+        "finding: VLLM_X=1 does nothing [variable-not-read]",
+        "hint: Leave it out.",
+        "dry run: 8 MI300X (gfx942, 192 GiB), vLLM 0.30.0, verl 0.9.1; nothing ran on a GPU",
+        "2 errors, 1 finding, exit code 2",
+    ]
+
+
+def test_ids_are_links_on_a_terminal_and_plain_in_a_pipe() -> None:
+    issue = report().of_state("awaits")[0]
+    for terminal in (True, False):
+        out = Console(file=StringIO(), force_terminal=terminal, width=200, no_color=True)
+        render.print_report(out, report(), {"vllm": "0.30.0", "verl": "0.9.1"}, every=False)
+        printed = out.file.getvalue()  # type: ignore[attr-defined]
+        assert ("\x1b]8;" in printed) is terminal
+        address = issue.url if terminal else f"id of a known issue: {site(ISSUES, 'ID')}"
+        assert address in printed
+
+
+def test_overrides_to_paste_are_one_block_and_shell_lines_another() -> None:
+    finding = report(exported={"VLLM_USE_V1": "1"}, graphs={"sizes": (1, 2), "max": 2}, resolved={"max_num_seqs": 4})
+    overrides, shell = to_paste(finding)
+    assert overrides == (f"'{ROLLOUT}.cudagraph_capture_sizes=[1,2,4]'",)
+    assert shell == ("unset VLLM_USE_V1",)
+    assert continued(("a=1", "b=2")) == ("a=1 \\", "b=2")
 
 
 def test_exit_codes() -> None:
@@ -176,6 +290,19 @@ def test_a_comparison_shows_only_what_differs() -> None:
         "FP8 format": ["e4m3fnuz", "e4m3fn"],
         "resolved: max_num_batched_tokens": ["8192", "16384"],
     }
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(200, 6), (60, 11)])
+def test_a_comparison_that_does_not_fit_is_stacked_and_no_value_is_folded(columns: int, lines: int) -> None:
+    plain = report().model_copy(update={"findings": (), "issues": ()})
+    other = report(gpu=MI355X, resolved={"max_num_batched_tokens": 16384, "attention_backend": "A" * 40})
+    run = DryRun(versions={}, reports=(plain, plain, other.model_copy(update={"findings": (), "issues": ()})))
+    out = Console(file=StringIO(), width=columns)
+    render.print_comparison(out, ("MI300X", "MI325X", "MI355X"), run)
+    printed = out.file.getvalue()  # type: ignore[attr-defined]
+    assert "A" * 40 in printed and printed.endswith("3 differences\n")
+    assert len(printed.splitlines()) == lines
+    assert ("  MI300X, MI325X  e4m3fnuz\n  MI355X          e4m3fn\n" in printed) is (columns == 60)
 
 
 def test_the_identity_is_that_of_the_facts() -> None:

@@ -12,7 +12,7 @@ from verl_rocm import cures, render
 from verl_rocm.check.machine import Machine
 from verl_rocm.check.rules.releases import undecided
 from verl_rocm.check.situation import Situation
-from verl_rocm.finding import COMPONENTS, Finding
+from verl_rocm.finding import COMPONENTS, ISSUES, Finding, site
 from verl_rocm.part import Part
 
 
@@ -95,24 +95,46 @@ def head(s: Situation, findings: Sequence[Finding]) -> list[tuple[str, str]]:
     return rows
 
 
-def verdict(s: Situation, findings: Sequence[Finding]) -> str:
-    """The worst that was found, in one line."""
+def nothing_installed(s: Situation) -> bool:
+    """Whether there is no release to look at, here or named."""
+    return not any(s.versions[name] for name in ("vllm", "verl", "torch"))
+
+
+def verdict(s: Situation, findings: Sequence[Finding]) -> tuple[str, Finding | None]:
+    """The first line, and the finding that it names: the worst."""
     counting = [item for item in findings if item.level == "finding"]
     confirmed = [item for item in counting if item.confidence == "confirmed"]
-    if counting:
-        return f"{render.counted(len(counting), 'finding')}, {len(confirmed)} of them confirmed"
-    if not any(s.versions[name] for name in ("vllm", "verl", "torch")):
-        return "nothing to check: neither vLLM, verl nor torch is installed here (--vllm, --verl and --gpu name them)"
-    return "nothing known stands against this machine and its releases"
+    if not counting and nothing_installed(s):
+        text = "not judged: neither vLLM, verl nor torch is installed here; --vllm, --verl and --gpu name what to judge"
+        return text, None
+    if not counting:
+        return "nothing known stands against this machine and its releases", None
+    worst = sorted(confirmed or cures.ranked(counting), key=lambda item: not item.known_issue)[0]
+    rest = f", and {len(counting) - 1} more" if len(counting) > 1 else ""
+    return f"finding: {worst.title} {render.tag(worst)}{rest}", worst
+
+
+def totals(s: Situation, findings: Sequence[Finding]) -> str:
+    """The last line: ``1 finding, 2 notes, exit code 1``."""
+    counting = [item for item in findings if item.level == "finding"]
+    notes = render.counted(len(findings) - len(counting), "note")
+    code = f"exit code {int(bool(counting))}"
+    if not counting and nothing_installed(s):
+        return f"nothing judged, {notes}, {code}"
+    confirmed = sum(item.confidence == "confirmed" for item in counting)
+    beside = f" ({confirmed} confirmed)" if counting else ""
+    return f"{render.counted(len(counting), 'finding')}{beside}, {notes}, {code}"
 
 
 def print_report(out: Console, s: Situation, findings: Sequence[Finding]) -> None:
     """Print the report; a line to paste is never broken."""
-    for name, text in head(s, findings):
-        render.row(out, name, text, indent=10)
+    text, worst = verdict(s, findings)
+    style = "bold yellow" if worst else "bold" if nothing_installed(s) else "bold green"
+    out.print(render.linked(text, *([worst] if worst else []), style=style), soft_wrap=True)
+    for name, value in head(s, findings):
+        render.row(out, name, value, indent=10)
     counting = [item for item in findings if item.level == "finding"]
     notes = [item for item in findings if item.level == "note"]
-    out.print(Text(f"\n{verdict(s, findings)}", style="bold"), soft_wrap=True)
     for item in counting:
         if not item.known_issue:
             render.finding(out, item)
@@ -121,9 +143,10 @@ def print_report(out: Console, s: Situation, findings: Sequence[Finding]) -> Non
     if notes:
         out.print(Text("\nnotes: these depend on the job, or only need to be known", style="bold"), soft_wrap=True)
     for note in notes:
-        render.row(out, "-", f"{note.title} {render.tag(note)}: {note.seen}", indent=4)
-    decided = len(s.facts.issues) - len(undecided(s))
+        render.row(out, "-", render.linked(f"{note.title} {render.tag(note)}: {note.seen}", note), indent=4)
+    if findings and not out.is_terminal:
+        out.print(Text(f"\nid of a known issue: {site(ISSUES, 'ID')}"), soft_wrap=True)
+    decided = len(s.facts.issues) - len(undecided(s)) if not nothing_installed(s) else 0
     checked = f"checked {decided} known issues, {len(s.environment)} variables, {len(s.machine.packages)} packages"
     out.print(Text(f"\n{checked}"), soft_wrap=True)
-    totals = f"{render.counted(len(counting), 'finding')}, {render.counted(len(notes), 'note')}"
-    out.print(Text(totals, style="bold"), soft_wrap=True)
+    out.print(Text(totals(s, findings), style="bold"), soft_wrap=True)

@@ -12,6 +12,16 @@ A request makes eight stops, each in a module of its own::
     render    the Report becomes text (formats: Markdown, GitHub; JSON is its dump)
 """
 
-from verl_rocm.dryrun.command import register
+import typer
+
+from verl_rocm.dryrun import build, command, gate
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of a dry run to ``app``."""
+    command.register(app)
+    build.register(app)
+    gate.register(app)
+
 
 __all__ = ["register"]

@@ -35,15 +35,21 @@ def list_models() -> int:
     return 0
 
 
-def fail(message: str, as_json: bool) -> int:
-    """One line for bad input; code 2."""
-    import json
+def fail(message: str, form: Format, file: str = "") -> int:
+    """Bad input as an error and a hint; code 2."""
+    from . import formats
+    from .report import Failure
 
-    if as_json:
-        print(json.dumps({"format": 2, "error": message}))
-    else:
-        reason, _, hint = message.partition(": ")
-        print(f"error: {reason}" + (f"\nhint: {hint}" if hint else ""), file=sys.stderr)
+    reason, _, hint = message.partition(": ")
+    match form:
+        case Format.JSON:
+            print(Failure(error=reason, hint=hint).model_dump_json())
+        case Format.GITHUB:
+            print(formats.annotation("error", file, "no dry run", message))
+        case Format.MARKDOWN:
+            print(f"- **error**: {reason}" + (f"\n  - hint: {hint}" if hint else ""))
+        case Format.TEXT:
+            print(f"error: {reason}" + (f"\nhint: {hint}" if hint else ""), file=sys.stderr)
     return 2
 
 
@@ -59,7 +65,7 @@ def run(question: Question, form: Format, every: bool) -> int:
         else:
             answer = resolve.dry_run(question)
     except (BadInput, script.ScriptProblem, engines.EngineProblem) as problem:
-        return fail(str(problem), form is Format.JSON)
+        return fail(str(problem), form, str(question.script or ""))
     show(names, answer, form, every, str(question.script or ""))
     return answer.exit_code
 
@@ -77,9 +83,8 @@ def show(names: tuple[str, ...], answer: DryRun, form: Format, every: bool, file
         print(formats.markdown(answer))
     elif form is Format.GITHUB:
         print(formats.log(answer, file))
-    elif all(isinstance(report, RefusedJob) for report in answer.reports):
-        problems = [problem for report in answer.reports[:1] for problem in report.problems]  # type: ignore[union-attr]
-        print("\n".join(f"error: {problem.line()}" for problem in problems), file=sys.stderr)
+    elif len(refused := [report for report in answer.reports if isinstance(report, RefusedJob)]) == len(answer.reports):
+        render.print_refusal(console(sys.stderr), refused, answer.versions)
     elif names:
         render.print_comparison(console(), names, answer)
     else:
@@ -88,7 +93,7 @@ def show(names: tuple[str, ...], answer: DryRun, form: Format, every: bool, file
             if number:
                 out.print()
             if isinstance(report, RefusedJob):
-                render.print_refusal(out, report, answer.versions)
+                render.print_refusal(out, [report], answer.versions)
             else:
                 render.print_report(out, report, answer.versions, every)
 

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from verl_rocm.environments import DEFAULT_ENGINE, Store
 from verl_rocm.worker.adopt import engine_version
 from verl_rocm.worker.wire import Answers, Request, Requests
 
@@ -53,49 +54,66 @@ def installed() -> str | None:
     return engine_version()
 
 
-def interpreter(version: str | None) -> str:
-    """The Python that holds vLLM ``version`` (any, if None) and verl.
+def named() -> dict[str, str]:
+    """Interpreters by release, as ``VERL_ROCM_ENGINES`` lists them: ``0.24.0=/path/python,0.32.0=/other/python``."""
+    return dict(item.split("=", 1) for item in os.environ.get(ENGINES, "").split(",") if "=" in item)
 
-    ``VERL_ROCM_ENGINES`` may name more than this interpreter: ``0.24.0=/path/python,0.32.0=/other/python``.
+
+def store() -> Store:
+    """The engines that ``verl-rocm engine`` has built."""
+    return Store(cache_folder(os.environ) / "engines")
+
+
+def existing(version: str) -> str | None:
+    """A Python with vLLM ``version`` and verl: this one, one that is named, one that was built; else None."""
+    if installed() == version:
+        return sys.executable
+    if entry := named().get(version):
+        return entry
+    built = store().built_engine(version)
+    return str(built) if built else None
+
+
+def interpreter(version: str | None) -> str:
+    """The Python that holds vLLM ``version`` and verl; of any supported release, if None.
 
     Raises:
         EngineProblem: there is none, or the release is not supported.
     """
     if version is not None and version not in SUPPORTED:
         raise EngineProblem(f"vLLM {version} is not supported: supported are {', '.join(SUPPORTED)}")
-    named = dict(item.split("=", 1) for item in os.environ.get(ENGINES, "").split(",") if "=" in item)
     here = installed()
-    if here is not None and version in (None, here):
-        if here not in SUPPORTED:
-            raise EngineProblem(
-                f"vLLM {here} is installed, supported are {', '.join(SUPPORTED)}: use `make dry-run VLLM=`"
-            )
-        return sys.executable
-    if version is None and named:
-        version = "0.30.0" if "0.30.0" in named else min(named)
-    if version in named:
-        return named[version]
-    missing = f"vLLM {version}" if version else "vLLM and verl"
-    raise EngineProblem(
-        f"{missing} not installed here: use the Python that holds it, or `make dry-run "
-        f"VLLM={version or '0.30.0'}`, which builds one"
-    )
+    preferred = [here] if here in SUPPORTED else []
+    for release in [version] if version else [*preferred, DEFAULT_ENGINE, *SUPPORTED]:
+        if python := existing(release):
+            return python
+    missing = f"vLLM {version} and verl are" if version else "vLLM and verl are"
+    lacking = f"{missing} not installed here" if here is None or version else f"vLLM {here} is not supported"
+    build = f"verl-rocm engine {version}" if version else "verl-rocm engine"
+    raise EngineProblem(f"{lacking}: use the Python that holds them, or `{build}`, which builds one for the CPU (4 GB)")
 
 
-def environment(base: Mapping[str, str], checkout: Path | None = None) -> dict[str, str]:
-    """The child's environment: the user's, without what would start anything, with the identity folder on the path."""
+def environment(base: Mapping[str, str], checkout: Path | None = None, own: Path = ROOT) -> dict[str, str]:
+    """The child's environment: the user's, without what would start anything, with the identity folder on the path.
+
+    ``own`` is the folder that holds this package.
+    """
     variables = {name: value for name, value in base.items() if name not in DROPPED} | SET
-    path = [str(IDENTITY), str(ROOT), *([str(checkout)] if checkout else [])]
+    path = [str(IDENTITY), str(own), *([str(checkout)] if checkout else [])]
     path += filter(None, [base.get("VERL_ROCM_EXTRA_PATH")])
     variables["PYTHONPATH"] = os.pathsep.join(path)
     variables["VLLM_CACHE_ROOT"] = str(cache(base))
     return variables
 
 
+def cache_folder(base: Mapping[str, str]) -> Path:
+    """This tool's part of the user's cache: below ``XDG_CACHE_HOME``, else ``~/.cache``."""
+    return Path(base.get("XDG_CACHE_HOME") or Path(base.get("HOME") or tempfile.gettempdir()) / ".cache") / "verl-rocm"
+
+
 def cache(base: Mapping[str, str]) -> Path:
     """Where vLLM keeps what it learnt of model classes in dry runs: apart from the cache of real runs."""
-    root = Path(base.get("XDG_CACHE_HOME") or Path(base.get("HOME") or tempfile.gettempdir()) / ".cache")
-    folder = root / "verl-rocm"
+    folder = cache_folder(base)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -113,13 +131,16 @@ def resolve(requests: Sequence[Request], python: str, limit: float = 900, checko
     """
     with tempfile.TemporaryDirectory(prefix="verl-rocm-") as folder:
         source, target = Path(folder) / "requests.json", Path(folder) / "answers.json"
+        own = Path(folder) / "own"  # this package alone: what is installed beside it may be of another Python
+        own.mkdir()
+        (own / "verl_rocm").symlink_to(IDENTITY.parent)
         source.write_text(Requests(requests=tuple(requests)).model_dump_json(), encoding="utf-8")
         command = [python, "-m", "verl_rocm.worker", str(source), str(target)]
         pipe = None if os.environ.get(DEBUG) else subprocess.PIPE
         try:
             done = subprocess.run(
                 command,
-                env=environment(os.environ, checkout),
+                env=environment(os.environ, checkout, own),
                 stdin=subprocess.DEVNULL,
                 stdout=pipe,
                 stderr=pipe,

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from verl_rocm.facts.base import Facts
-from verl_rocm.facts.releases import release
-from verl_rocm.finding import Finding, Level, Remedy, remedy
-from verl_rocm.paste import KWARGS, ROLLOUT, UNSET, Target, override, paste
+from verl_rocm.finding import Finding, Level, Remedy, site
+from verl_rocm.paste import KWARGS, ROLLOUT, Target, override, paste
 from verl_rocm.worker.wire import Identity, Resolution
 
-from . import memory
+from . import memory, variables
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,8 @@ class Subject:
 
 def _finding(name: str, text: str, *lines: str, level: Level = "finding") -> Finding:
     """A finding of the dry run's own; each of ``lines`` is one way out, to be pasted."""
-    return Finding(id=name, title=text, level=level, remedies=tuple(Remedy(text="", lines=(each,)) for each in lines))
+    ways = tuple(Remedy(text="", lines=(each,)) for each in lines)
+    return Finding(id=name, title=text, level=level, remedies=ways, url=site("reference/dry-run-report", name))
 
 
 def capture_sizes(sizes: list[int], largest: int) -> list[int]:
@@ -159,24 +159,8 @@ def changed(s: Subject) -> Iterator[Finding]:
 
 
 def unread_variables(s: Subject) -> Iterator[Finding]:
-    """Variables of vLLM's or verl's name that the resolved release does not read, with what replaced them."""
-    for name, value in s.exported.items():
-        project = name.partition("_")[0].lower()
-        if project not in s.facts.releases or not value.strip():
-            continue
-        known = s.facts.releases[project]
-        version = s.versions.get(project, "")
-        readers = [each for each in known if release(project, each, s.facts.folder).reads(name)]
-        if version not in known or release(project, version, s.facts.folder).reads(name) is not False:
-            continue
-        if not readers and project == "verl":
-            continue  # users name variables of their own scripts like this
-        last = f"{readers[-1]} was the last release to read it" if readers else "no stored release does"
-        issue = next((i for i in s.facts.issues.values() if name in i.applies_when.environment_names()), None)
-        ways = tuple(remedy(s.facts, fix, Target.OVERRIDE) for fix in issue.fixes) if issue else ()
-        gone = Remedy(text="Leave it out.", lines=(paste(s.facts, name, UNSET, Target.SHELL) or f"unset {name}",))
-        text = f"{name}={value} does nothing: {project} {version} does not read it; {last}"
-        yield Finding(id="variable-not-read", title=text, remedies=(*ways, gone))
+    """Variables that the resolved release does not read."""
+    yield from variables.unread(s.facts, s.versions, s.exported)
 
 
 def runner(s: Subject) -> Iterator[Finding]:

@@ -30,15 +30,14 @@ def mark(row: Trace) -> str:
     return "" if str(row.verl).lower() == str(row.vllm).lower() else "changed"
 
 
-def line(row: Trace) -> str:
-    """``~ max_num_seqs  256 -> 128``: ``~`` changed on the way, ``=`` arrived."""
+def line(row: Trace) -> tuple[str, str]:
+    """``~ max_num_seqs`` and ``256 -> 128``: ``~`` changed on the way, ``=`` arrived."""
     why = mark(row)
-    changed = why in ("changed", "not sent, vLLM: True")
-    asked_for = short(row.override if row.override is not None else row.verl)
-    if changed:
-        return f"~ {row.argument}  {asked_for} -> {short(row.vllm)}"
+    requested = short(row.override if row.override is not None else row.verl)
+    if why in ("changed", "not sent, vLLM: True"):
+        return f"~ {row.argument}", f"{requested} -> {short(row.vllm)}"
     suffix = {"not sent": "(vLLM's default, no flag needed)", "not read back": "(sent)"}.get(why, "")
-    return f"= {row.argument}  {asked_for} {suffix}".rstrip()
+    return f"= {row.argument}", f"{requested} {suffix}".rstrip()
 
 
 def worth_showing(row: Trace, every: bool) -> bool:

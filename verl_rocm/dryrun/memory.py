@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from verl_rocm.facts.base import Facts
-from verl_rocm.finding import Finding, Level, Remedy
+from verl_rocm.finding import Finding, Level, Remedy, site
 from verl_rocm.memory import advice
 from verl_rocm.memory.rollout import GIB, Holding, Weighed
 from verl_rocm.paste import ROLLOUT, override
 from verl_rocm.worker.wire import Resolution
 
+PAGE = "reference/dry-run-report"
 ALONE = "For the rollout alone; what training needs of the same GPU is not in this figure."
 TITLE = "memory of the rollout on one GPU: vLLM's own arithmetic, and ranges from published logs; nothing was measured"
 
@@ -77,7 +78,7 @@ def _starts(facts: Facts, job: Resolution, weighed: Weighed) -> Iterator[Finding
     ways = (*shorter, *_more_memory(facts, weighed, cache), *_more_ranks(facts, job, weighed, cache))
     if not ways:
         ways = (_way("No share of this GPU and no split over these GPUs holds it: take more GPUs, or a larger one."),)
-    yield Finding(id=name, title=title, remedies=ways)
+    yield Finding(id=name, title=title, remedies=ways, url=site(PAGE, name))
 
 
 def _preempts(facts: Facts, job: Resolution, weighed: Weighed) -> Iterator[Finding]:
@@ -95,7 +96,8 @@ def _preempts(facts: Facts, job: Resolution, weighed: Weighed) -> Iterator[Findi
     if fewer:
         ways.append(_way("", override(facts, f"{ROLLOUT}.max_num_seqs", fewer)))
     level: Level = "finding" if best.longest < demand else "note"
-    yield Finding(id="kv-cache-preempts", level=level, title=title, remedies=tuple(ways))
+    name = "kv-cache-preempts"
+    yield Finding(id=name, level=level, title=title, remedies=tuple(ways), url=site(PAGE, name))
 
 
 def find(facts: Facts, job: Resolution) -> Iterator[Finding]:

@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from verl_rocm import render
-from verl_rocm.cures import cures
+from verl_rocm import cures, render
 from verl_rocm.facts.load import load
-from verl_rocm.finding import Finding
+from verl_rocm.finding import ISSUES, Finding, site
 
 from . import memory, resolve
 from .compare import differences
 from .journey import line, worth_showing
+from .patch import continued, to_paste
 from .report import DryRun, RefusedJob, Report, State
 
 
@@ -31,6 +31,27 @@ def head(report: Report | RefusedJob, versions: dict[str, str]) -> str:
     return f"dry run: {name}{size} ({gpu.arch}, {gpu.memory_gib} GiB), {releases}; nothing ran on a GPU"
 
 
+def worst(report: Report) -> Finding | None:
+    """What a reader should know first: a confirmed known issue, else a finding, else an issue of less certainty."""
+    awaiting = cures.ranked(report.of_state("awaits"))
+    confirmed = [issue for issue in awaiting if issue.confidence == "confirmed"]
+    return next(iter([*confirmed, *report.counted_findings, *awaiting]), None)
+
+
+def verdict(report: Report) -> str:
+    """The first line: the worst, with its id."""
+    item, findings = worst(report), len(report.counted_findings)
+    if item is None:
+        return "no finding, and no known issue that this job meets"
+    confirmed = len(report.counting) - findings
+    text = f"{item.title} {render.tag(item) if item.known_issue else f'[{item.id}]'}"
+    if not report.counting:
+        return f"no finding; a known issue, not confirmed: {text}"
+    rest = len(report.counting) - 1
+    kind = "confirmed known issue" if confirmed else "finding"
+    return f"{kind}: {text}" + (f", and {rest} more" if rest else "")
+
+
 def met(report: Report) -> str:
     """``3 known issues met (1 confirmed)``."""
     awaiting = report.of_state("awaits")
@@ -38,17 +59,13 @@ def met(report: Report) -> str:
     return f"{render.counted(len(awaiting), 'known issue')} met" + (f" ({confirmed} confirmed)" if awaiting else "")
 
 
-def verdict(report: Report) -> str:
-    """The worst in one line."""
-    findings = [item for item in report.findings if item.level == "finding"]
-    counts = f"{render.counted(len(findings), 'finding')}, {met(report)}"
-    return f"{counts}: {findings[0].title}" if findings else counts
-
-
-def to_paste(report: Report) -> tuple[str, ...]:
-    """The first way out of each finding, as one block for the launch."""
-    findings = [item for item in report.findings if item.level == "finding"]
-    return tuple(dict.fromkeys(line for item in findings for way in item.remedies[:1] for line in way.lines))
+def totals(report: Report | RefusedJob) -> str:
+    """The last line: ``1 finding, 3 known issues met (1 confirmed), 2 avoided, 4 undecided``."""
+    findings = render.counted(len(report.counted_findings), "finding")
+    if isinstance(report, RefusedJob):
+        return f"{render.counted(len(report.problems), 'error')}, {findings}"
+    avoided, undecided = len(report.of_state("avoided")), len(report.of_state("unknown"))
+    return f"{findings}, {met(report)}, {avoided} avoided, {undecided} undecided"
 
 
 def plan(report: Report) -> list[tuple[str, str]]:
@@ -86,13 +103,23 @@ def _section(out: Console, title: str) -> None:
 
 def _findings(out: Console, items: Sequence[Finding]) -> None:
     for item in items:
-        render.row(out, "finding", f"{item.title} [{item.id}]", indent=11, style="yellow")
+        render.row(out, "finding", render.linked(f"{item.title} [{item.id}]", item, style="yellow"), indent=11)
         for number, way in enumerate(item.remedies):
             label = "fix" if number == 0 else "or"
             if way.text:
                 render.row(out, label, way.sentence(), indent=11)
                 label = ""
             render.pasted(out, label, way.lines, indent=11)
+
+
+def _to_paste(out: Console, report: Report | RefusedJob) -> None:
+    overrides, shell = to_paste(report)
+    if overrides:
+        _section(out, "add to the launch")
+        render.pasted(out, "", continued(overrides), indent=4)
+    if shell:
+        _section(out, "change before the launch")
+        render.pasted(out, "", shell, indent=4)
 
 
 def _others(out: Console, report: Report, every: bool) -> None:
@@ -103,64 +130,77 @@ def _others(out: Console, report: Report, every: bool) -> None:
         words = (*words, ("possible", "possible, by what happens at run time"))
     for state, text in words:
         if items := report.of_state(state):
-            render.row(out, "", f"{text}: {', '.join(item.id for item in items)}", indent=2)
+            out.print()
+            names = render.linked(f"{text}: {', '.join(item.id for item in items)}", *items)
+            render.row(out, "", names, indent=2)
 
 
 def print_report(out: Console, report: Report, versions: dict[str, str], every: bool) -> None:
     """Print one report."""
-    out.print(Text(head(report, versions)))
+    item = worst(report)
     style = "bold yellow" if report.counting else "bold green"
-    out.print(Text(verdict(report), style=style))
+    out.print(render.linked(verdict(report), *([item] if item else []), style=style))
+    out.print(Text(head(report, versions)))
     if report.completed:
         render.row(out, "", f"completed from the guide's recipe: {' '.join(report.completed)}", indent=2)
     if report.notes:
         render.row(out, "", report.notes, indent=2)
-    if lines := to_paste(report):
-        _section(out, "add to the launch")
-        render.pasted(out, "", lines, indent=4)
-    findings = [item for item in report.findings if item.level == "finding"]
-    if findings:
+    _to_paste(out, report)
+    if report.counted_findings:
         _section(out, "findings")
-        _findings(out, findings)
+        _findings(out, report.counted_findings)
     awaiting = report.of_state("awaits")
     if awaiting:
         _section(out, "known issues of this GPU and these releases, by what ends them")
-        render.cures(out, cures(awaiting, resolve.brings(load(), report, versions)), len(awaiting))
+        groups = cures.cures(awaiting, resolve.brings(load(), report, versions))
+        render.cures(out, groups, len(awaiting))
     _others(out, report, every)
     if rows := [row for row in report.resolution.journey if worth_showing(row, every)]:
         _section(out, "settings: ~ changed on the way, = arrived")
+        indent = min(max(len(row.argument) for row in rows), 32) + 6
         for row in rows:
-            render.row(out, "", line(row), indent=2)
+            label, text = line(row)
+            render.row(out, label, text, indent=max(indent, len(label) + 4))
     _section(out, memory.TITLE)
     for name, text in memory.rows(report.resolution):
-        render.row(out, name, text, indent=13)
+        render.row(out, name, text, indent=15)
     _section(out, "resolved")
     for name, text in plan(report):
-        render.row(out, name, text, indent=13)
+        render.row(out, name, text, indent=15)
     for item in report.findings:
         if item.level == "note":
-            render.row(out, "note", item.title, indent=13)
+            render.row(out, "note", render.linked(f"{item.title} [{item.id}]", item), indent=15)
     if every:
         for name, value in report.resolution.environment.items():
             render.row(out, "environment", f"{name}={value}", indent=15)
     else:
         render.row(out, "environment", f"{len(report.resolution.environment)} variables (--all)", indent=15)
+    if not out.is_terminal:
+        out.print(Text(f"\nid of a known issue: {site(ISSUES, 'ID')}"), soft_wrap=True)
     code = 1 if report.counting else 0
-    out.print(Text(f"\n{totals(report)}, exit code {code}", style="bold"))
+    out.print(Text(f"\n{totals(report)}, exit code {code}", style="bold"), soft_wrap=True)
 
 
-def totals(report: Report) -> str:
-    """The last line: ``1 finding, 3 known issues met (1 confirmed), 2 avoided, 4 undecided``."""
-    findings = sum(item.level == "finding" for item in report.findings)
-    avoided, undecided = len(report.of_state("avoided")), len(report.of_state("unknown"))
-    return f"{render.counted(findings, 'finding')}, {met(report)}, {avoided} avoided, {undecided} undecided"
+def print_refusal(out: Console, reports: Sequence[RefusedJob], versions: dict[str, str]) -> None:
+    """Print everything that stops jobs, each thing once though several GPUs meet it."""
+    problems = {problem.line(): problem for report in reports for problem in report.problems}
+    findings = {item.title: item for report in reports for item in report.counted_findings}
+    for problem in problems.values():
+        out.print(Text(f"error: {render.clean(problem.text)}", style="bold red"), soft_wrap=True)
+        _hint(out, problem.hint)
+    for item in findings.values():
+        text = f"finding: {item.title} [{item.id}]"
+        out.print(render.linked(text, item, style="yellow"), soft_wrap=True)
+        for way in item.remedies[:1]:
+            _hint(out, " ".join([way.sentence(), *way.lines]))
+    out.print(Text(head(reports[0], versions)), soft_wrap=True)
+    counts = f"{render.counted(len(problems), 'error')}, {render.counted(len(findings), 'finding')}, exit code 2"
+    out.print(Text(counts, style="bold"), soft_wrap=True)
 
 
-def print_refusal(out: Console, report: RefusedJob, versions: dict[str, str]) -> None:
-    """Print everything that stops a job."""
-    out.print(Text(head(report, versions)))
-    for problem in report.problems:
-        render.row(out, "refused", problem.line(), indent=11, style="red")
+def _hint(out: Console, text: str) -> None:
+    if text:
+        out.print(Text(f"hint: {render.clean(text)}"), soft_wrap=True)
 
 
 def print_comparison(out: Console, names: Sequence[str], run: DryRun) -> None:
@@ -169,14 +209,26 @@ def print_comparison(out: Console, names: Sequence[str], run: DryRun) -> None:
     if not rows:
         out.print(f"no difference between {' and '.join(names)}")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    width = min(out.width, 400)
-    first = min(max(len(what) for what, _ in rows), width // 2)
-    rest = max((width - first) // len(names) - 4, 8)
-    table.add_column("", overflow="fold", min_width=first)
-    for name in names:
-        table.add_column(name, overflow="fold", max_width=rest)
-    for what, values in rows:
-        table.add_row(what, *values)
-    out.print(table)
+    widths = [max(map(len, column)) for column in zip(*((what, *values) for what, values in rows), strict=True)]
+    if sum(widths) + 2 * len(names) <= out.width:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for name in ("", *names):
+            table.add_column(name)
+        for what, values in rows:
+            table.add_row(what, *(render.clean(value) for value in values))
+        out.print(table)
+    else:
+        _stacked(out, names, rows)
     out.print(Text(f"\n{render.counted(len(rows), 'difference')}", style="bold"))
+
+
+def _stacked(out: Console, names: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> None:
+    """Differences below each other, what is equal together: no value is folded like a cell."""
+    for what, values in rows:
+        out.print(Text(render.clean(what), style="bold"), soft_wrap=True)
+        groups: dict[str, list[str]] = {}
+        for name, value in zip(names, values, strict=True):
+            groups.setdefault(value, []).append(name)
+        indent = max(len(", ".join(group)) for group in groups.values()) + 4
+        for value, group in groups.items():
+            render.row(out, ", ".join(group), value, indent=indent)

@@ -43,20 +43,42 @@ class Report(Part):
         return tuple(match.finding for match in self.issues if match.state == state)
 
     @property
+    def counted_findings(self) -> tuple[Finding, ...]:
+        """The findings without the notes."""
+        return tuple(item for item in self.findings if item.level == "finding")
+
+    @property
     def counting(self) -> tuple[Finding, ...]:
         """What makes the exit code 1: findings, and confirmed known issues that await the job."""
         confirmed = [issue for issue in self.of_state("awaits") if issue.confidence == "confirmed"]
-        return (*(item for item in self.findings if item.level == "finding"), *confirmed)
+        return (*self.counted_findings, *confirmed)
 
 
 class RefusedJob(Part):
-    """One job that verl or vLLM refuses on one GPU, or that cannot be dry-run."""
+    """One job that verl or vLLM refuses on one GPU, or that cannot be dry-run.
+
+    ``findings`` are those that need no resolved job.
+    """
 
     gpu: Identity
     rocm: str | None
     launcher: str
     notes: str = ""
     problems: tuple[Problem, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def counted_findings(self) -> tuple[Finding, ...]:
+        """The findings without the notes."""
+        return tuple(item for item in self.findings if item.level == "finding")
+
+
+class Failure(Part):
+    """What ``--format json`` prints where there is no report: bad input, or no engine."""
+
+    format: Literal[2] = 2
+    error: str
+    hint: str = ""
 
 
 class DryRun(Part):

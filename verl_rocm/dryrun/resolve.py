@@ -13,22 +13,20 @@ from pathlib import Path
 
 from verl_rocm.facts.base import Facts, FactsError
 from verl_rocm.facts.load import load
+from verl_rocm.worker.overrides import by_key
 from verl_rocm.worker.wire import Answers, Refusal, Request, Resolution
 
-from . import engines, findings, issues, refusals
+from . import engines, findings, issues, refusals, variables
 from .jobs import BadInput, Job, Question, checkout, identities, jobs, request
 from .report import DryRun, RefusedJob, Report
 
 ENV_VARS = "ray_kwargs.ray_init.runtime_env.env_vars."
 
 
-def _exported(request: Request, resolution: Resolution) -> dict[str, str]:
+def _exported(request: Request) -> dict[str, str]:
     """Variables that the user set: exported by a script, or as overrides."""
-    overrides = {
-        key.removeprefix(ENV_VARS): value.strip("'\"")
-        for key, value in resolution.overrides.items()
-        if key.startswith(ENV_VARS)
-    }
+    words = by_key(request.arguments).items()
+    overrides = {key.removeprefix(ENV_VARS): value.strip("'\"") for key, value in words if key.startswith(ENV_VARS)}
     return {**request.environment, **overrides}
 
 
@@ -39,8 +37,18 @@ def report(
     gpu, rocm = request.identity, request.rocm
     if isinstance(answer, Refusal):
         problems = tuple(refusals.explained(problem, versions["verl"], facts) for problem in answer.problems)
-        return RefusedJob(gpu=gpu, rocm=rocm, launcher=request.launcher, notes=job.notes, problems=problems)
-    subject = findings.Subject(answer, gpu, facts, versions, _exported(request, answer))
+        return RefusedJob(
+            gpu=gpu,
+            rocm=rocm,
+            launcher=request.launcher,
+            notes=job.notes,
+            problems=problems,
+            findings=tuple(variables.unread(facts, versions, _exported(request))),
+        )
+    subject = findings.Subject(answer, gpu, facts, versions, _exported(request))
+    reported = findings.find(subject)
+    named = {item.id for item in reported}  # a known issue that a rule saw is not repeated
+    matched = issues.matches(facts, answer, gpu, releases(versions, rocm))
     return Report(
         gpu=gpu,
         rocm=rocm,
@@ -48,8 +56,8 @@ def report(
         completed=job.completed,
         notes=job.notes,
         resolution=answer,
-        findings=findings.find(subject),
-        issues=issues.matches(facts, answer, gpu, releases(versions, rocm)),
+        findings=reported,
+        issues=tuple(match for match in matched if match.finding.id not in named),
     )
 
 

@@ -55,6 +55,11 @@ def known(project: str, folder: Path = HERE) -> tuple[str, ...]:
     return tuple(sorted((p.stem for p in (folder / project).glob("*.json")), key=Version))
 
 
+def readers(project: str, variable: str, folder: Path = HERE) -> tuple[str, ...]:
+    """Stored releases of a project that read an environment variable, oldest first."""
+    return tuple(version for version in known(project, folder) if release(project, version, folder).reads(variable))
+
+
 @lru_cache(maxsize=128)
 def release(project: str, version: str, folder: Path = HERE) -> Release:
     """The contract of a release.

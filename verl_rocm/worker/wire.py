@@ -118,10 +118,14 @@ class Problem(Part):
         """Who refuses the job, as at its real start; None where it is the dry run that cannot go on."""
         return REFUSERS.get(self.kind)
 
+    @property
+    def text(self) -> str:
+        """What is wrong, without the hint."""
+        return f"{self.refuser} refuses this job: {self.message}" if self.refuser else self.message
+
     def line(self) -> str:
         """The problem for a reader, in one line."""
-        text = f"{self.refuser} refuses this job: {self.message}" if self.refuser else self.message
-        return text + (f": {self.hint}" if self.hint else "")
+        return self.text + (f": {self.hint}" if self.hint else "")
 
 
 class Trace(Part):

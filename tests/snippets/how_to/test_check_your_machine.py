@@ -55,7 +55,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     environ |= {"COLUMNS": "100", "VLLM_GPU_LANG": "HIP"}  # a variable that nothing reads, so that there is a finding
     done = subprocess.run(["bash", str(SCRIPT)], capture_output=True, text=True, cwd=folder, env=environ, timeout=120)
     assert done.stderr == ""
-    reports = [part for part in re.split(r" +GPUs +", done.stdout) if part]
+    reports = re.split(r"(?<=, exit code \d)\n", done.stdout)[:-1]
     return Ran(done.returncode, reports, Described.model_validate_json((folder / "machine.json").read_text()))
 
 
@@ -70,7 +70,7 @@ def test_the_check_finds_what_was_planted(ran: Ran) -> None:
 @pytest.mark.block("how_to/check_your_machine.sh", "check")
 @pytest.mark.accelerator("cpu", "cuda")
 def test_a_machine_without_amd_gpus_is_told_so(ran: Ran) -> None:
-    assert ran.reports[0].startswith("no AMD GPU here")
+    assert "\n  GPUs    no AMD GPU here; what follows" in ran.reports[0]
 
 
 @pytest.mark.block("how_to/check_your_machine.sh", "what_if")
@@ -78,7 +78,7 @@ def test_the_named_versions_count(ran: Ran) -> None:
     report = " ".join(ran.reports[1].split())
     assert WHAT_IF in report
     assert "vLLM 0.24.0 accepts sleep mode on ROCm; for memory that stays in use see" in report
-    assert "- vLLM logs that it sleeps, VRAM stays full [sleep-leaves-vram-full, reported]: vLLM 0.24.0" in report
+    assert "sleep-leaves-vram-full" in report
     assert "\n    export HSA_ENABLE_IPC_MODE_LEGACY=1\n" in ran.reports[1]
     assert WHAT_IF not in ran.reports[0]
 

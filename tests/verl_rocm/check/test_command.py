@@ -34,14 +34,32 @@ def test_the_exit_code_says_whether_there_are_findings(capsys: pytest.CaptureFix
     code, out, err = run(capsys, "--machine", file)
     expected = json.loads(file.read_text())["expected"]
     assert (code, err) == (1 if expected["findings"] else 0, "")
-    counted = [len(expected["findings"]) or "no", len(expected["notes"]) or "no"]
-    assert re.fullmatch(r"{} findings?, {} notes?".format(*counted), out.splitlines()[-1])
+    counted = [len(expected["findings"]) or "no", len(expected["notes"]) or "no", code]
+    last = r"{} findings?(?: \(\d+ confirmed\))?, {} notes?, exit code {}".format(*counted)
+    assert re.fullmatch(last, out.splitlines()[-1])
+    assert out.startswith("finding: " if code else "nothing known stands against")
+
+
+def test_with_nothing_to_judge_it_does_not_say_that_nothing_was_found(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "bare.json").write_text(json.dumps({"format": 1}))
+    _, out, _ = run(capsys, "--machine", tmp_path / "bare.json", "--gpu", "MI300X")
+    assert out.startswith("not judged: neither vLLM, verl nor torch is installed here")
+    assert "no AMD GPU" not in out and "no findings" not in out
+    assert out.splitlines()[-1] == "nothing judged, no notes, exit code 0"
+
+
+def test_the_worst_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "--machine", made("mi300x_rocm_7_2"))
+    reported = "VRAM grows by 6 to 7 GB each step [ipc-memory-leak-rocm-7-2, reported]"
+    assert reported in out and "confirmed], and 8 more" in out.splitlines()[0]
 
 
 def test_without_amd_gpus_it_says_so_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--machine", made("no_amd"))
     assert code == 0
-    assert [line for line in out.splitlines() if "no AMD GPU" in line] == [out.splitlines()[0]]
+    assert [line for line in out.splitlines() if "no AMD GPU" in line] == [out.splitlines()[1]]
     assert "vLLM 0.30.0 (CPU build)" in out
     assert "vLLM 0.30.0 accepts sleep mode on ROCm" in out
     assert "known issues cannot be decided; they need --rocm and --gpu" in " ".join(out.split())

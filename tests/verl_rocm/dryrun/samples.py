@@ -89,9 +89,11 @@ def subject(gpu: Identity = GPU, exported: dict[str, str] | None = None, **chang
     return findings.Subject(resolution(**changes), gpu, load(), VERSIONS, exported or {})
 
 
-def report(gpu: Identity = GPU, rocm: str | None = "7.2.1", **changes: Any) -> Report:
+def report(
+    gpu: Identity = GPU, rocm: str | None = "7.2.1", exported: dict[str, str] | None = None, **changes: Any
+) -> Report:
     """A finished report of the sample."""
-    about = subject(gpu, **changes)
+    about = subject(gpu, exported, **changes)
     return Report(
         gpu=gpu,
         rocm=rocm,

@@ -12,7 +12,7 @@ from verl_rocm.check.situation import Situation, bounded
 from verl_rocm.facts.conditions import holds
 from verl_rocm.facts.schema import Issue
 from verl_rocm.facts.versions import contains, parse
-from verl_rocm.finding import COMPONENTS, Finding, Remedy, of_issue
+from verl_rocm.finding import COMPONENTS, Finding, Remedy, of_issue, site
 from verl_rocm.paste import Target
 
 OPTIONS = ("vllm", "verl", "rocm")
@@ -66,6 +66,7 @@ def requirements(s: Situation) -> Iterator[Finding]:
                 seen=f"{COMPONENTS[project]} {have}; {whom} asks for {need.specifier}",
                 why="Upstream tests one combination; others may work.",
                 confidence="confirmed",
+                url=site("reference/versions"),
             )
 
 
@@ -82,6 +83,7 @@ def torch_of_vllm(s: Situation) -> Iterator[Finding]:
             seen=f"torch {s.versions['torch']}; vLLM {contract.version} builds for ROCm with torch {required}",
             why="vLLM's compiled parts must be built against the torch that is installed.",
             confidence="confirmed",
+            url=site("reference/versions"),
         )
 
 
@@ -107,6 +109,7 @@ def unknown_versions(s: Situation) -> Iterator[Finding]:
                 seen=f"{COMPONENTS[name]} {version}",
                 why=why,
                 confidence="confirmed",
+                url=site("reference/versions"),
                 remedies=remedies,
             )
 

@@ -9,9 +9,9 @@ from verl_rocm.check.machine import HIDDEN
 from verl_rocm.check.rules.settings import detected, of_entry
 from verl_rocm.check.situation import Situation
 from verl_rocm.facts.conditions import ALLOCATOR
-from verl_rocm.facts.releases import release
+from verl_rocm.facts.releases import readers
 from verl_rocm.facts.schema import Issue
-from verl_rocm.finding import Finding, Remedy
+from verl_rocm.finding import COMPONENTS, Finding, Remedy, site
 from verl_rocm.paste import UNSET, Target, paste
 
 HIP, CUDA, ROCR = "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
@@ -91,12 +91,11 @@ def unread(s: Situation, name: str) -> str:
         return ""
     if any((other := s.contract(p)) and other.reads(name) is not False for p in s.facts.releases if p != project):
         return ""
-    known = s.facts.releases[project]
-    readers = [v for v in known if release(project, v, s.facts.folder).reads(name)]
-    if not readers and project == "verl":
+    reading = readers(project, name, s.facts.folder)
+    if not reading and project == "verl":
         return ""  # users name variables of their own scripts like this
-    last = f"; {readers[-1]} was the last to read it" if readers else "; no stored release does"
-    return f"{project} {contract.version} does not read it{last}"
+    last = f"{reading[-1]} was the last release to read it" if reading else "no release that this guide knows does"
+    return f"{COMPONENTS[project]} {contract.version} does not read it; {last}"
 
 
 def _dead(s: Situation, name: str, reason: str) -> Finding:
@@ -118,6 +117,7 @@ def _dead(s: Situation, name: str, reason: str) -> Finding:
         id=f"{contract.project}/{contract.version}.json" if contract else name,
         why="A setting that nothing reads changes nothing.",
         remedies=(gone,),
+        url=site("reference/versions"),
     )
 
 
