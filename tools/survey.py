@@ -17,10 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from verl_rocm import models
-from verl_rocm.dryrun import engines, resolve, script
+from verl_rocm.dryrun import engines, resolve
 from verl_rocm.dryrun.jobs import Job, Question, identities, request
 from verl_rocm.dryrun.jobs import jobs as launches_of
 from verl_rocm.dryrun.report import RefusedJob
+from verl_rocm.dryrun.script import run as script
 from verl_rocm.facts.load import load
 from verl_rocm.worker.wire import Placed, Request
 

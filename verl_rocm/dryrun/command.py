@@ -49,7 +49,8 @@ def fail(message: str, as_json: bool) -> int:
 
 def run(question: Question, form: Format, every: bool) -> int:
     """Print the answer; 0 clean, 1 findings, 2 bad input or a refusal."""
-    from . import engines, resolve, script
+    from . import engines, resolve
+    from .script import run as script
     from .jobs import BadInput
 
     names: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ from verl_rocm import models
 from verl_rocm.worker.overrides import bare
 from verl_rocm.worker.wire import ROLLOUT, VISIBILITY, Identity, Placed, Request
 
-from . import gpus, script
+from . import gpus
+from .script import run as script
 
 MAIN = "verl.trainer.main_ppo"
 DEFAULT_MODEL = "~/models/deepseek-llm-7b-chat"  # verl's own, in trainer/config/model/hf_model.yaml

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from verl_rocm.dryrun import sandbox, script
+from verl_rocm.dryrun.script import run as script
+from verl_rocm.dryrun.script import sandbox
 
 BODY = {
     "array": 'ARGS=(\n  a.b=1  # why\n  "c.d=[1,2]"\n)\npython3 -m verl.trainer.main_ppo "${ARGS[@]}" "$@" | tee log',
