@@ -50,8 +50,8 @@ def fail(message: str, as_json: bool) -> int:
 def run(question: Question, form: Format, every: bool) -> int:
     """Print the answer; 0 clean, 1 findings, 2 bad input or a refusal."""
     from . import engines, resolve
-    from .script import run as script
     from .jobs import BadInput
+    from .script import run as script
 
     names: tuple[str, ...] = ()
     try:
@@ -80,7 +80,9 @@ def show(names: tuple[str, ...], answer: DryRun, form: Format, every: bool, file
         print(formats.log(answer, file))
     elif all(isinstance(report, RefusedJob) for report in answer.reports):
         problems = [problem for report in answer.reports[:1] for problem in report.problems]  # type: ignore[union-attr]
-        print("\n".join(f"error: {problem.line()}" for problem in problems), file=sys.stderr)
+        notes = list(dict.fromkeys(report.notes for report in answer.reports[:1] if report.notes))
+        lines = [f"error: {problem.line()}" for problem in problems] + [f"note: {note}" for note in notes]
+        print("\n".join(lines), file=sys.stderr)
     elif names:
         render.print_comparison(console(), names, answer)
     else:

@@ -53,7 +53,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Job:
-    """One launch of verl.  ``completed``: overrides of the guide's recipe; ``notes``: what of a script is left out."""
+    """One launch of verl.
+
+    ``completed``: overrides of the guide's recipe; ``notes``: what of a script is left out; ``foreign``: the trainer is
+    none of verl's own, and its overrides are resolved as those of :data:`MAIN`.
+    """
 
     launcher: str
     arguments: tuple[str, ...]
@@ -62,6 +66,7 @@ class Job:
     folder: str = "."
     completed: tuple[str, ...] = ()
     notes: str = ""
+    foreign: bool = False
 
 
 def completion(overrides: Sequence[str]) -> tuple[str, ...]:
@@ -86,15 +91,27 @@ def jobs(question: Question, arch: str) -> list[Job]:
         completed = completion(question.overrides)
         return [Job(MAIN, (*completed, *question.overrides), completed=completed)]
     launched = []
-    for launch in script.launches(question.script, question.overrides, trusted=question.trust, arch=arch):
+    found = script.launches(question.script, question.overrides, trusted=question.trust, arch=arch, gpus=question.count)
+    for launch in found:
         exported = {
             key: value
             for key, value in launch.environment.items()
             if HANDED_ON.match(key) and key not in VISIBILITY and os.environ.get(key) != value
         }
         devices = {key: launch.environment[key] for key in VISIBILITY if key in launch.environment}
-        notes = getattr(launch, "notes", "")
-        launched.append(Job(launch.module, tuple(launch.arguments), exported, devices, launch.folder, notes=notes))
+        foreign = not launch.module.startswith("verl.")
+        resolved_as = f"{launch.module} is none of verl's own trainers and is resolved as {MAIN}" if foreign else ""
+        launched.append(
+            Job(
+                launcher=MAIN if foreign else launch.module,
+                arguments=tuple(launch.arguments),
+                environment=exported,
+                devices=devices,
+                folder=launch.folder,
+                notes="; ".join(filter(None, [resolved_as, launch.notes])),
+                foreign=foreign,
+            )
+        )
     return launched
 
 
@@ -142,6 +159,7 @@ def request(question: Question, job: Job, identity: Identity, folder: Path) -> R
         nodes=question.nodes,
         environment=job.environment,
         devices=job.devices,
+        foreign=job.foreign,
     )
 
 

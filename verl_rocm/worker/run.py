@@ -238,7 +238,8 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
         Refused: nothing can be composed at all.
     """
     config, overrides, refused = compose.compose(request.launcher, request.arguments)
-    stages = _Stages(refused)
+    own = [problem for problem in refused if request.foreign and problem.kind in (Kind.UNKNOWN_KEY, Kind.APPEND)]
+    stages = _Stages([problem for problem in refused if problem not in own])
     if config is None:
         return stages.refusal()
     stages.run(lambda: _scope(config))
@@ -261,6 +262,8 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
     with _heard() as warnings:
         served = serve.serve(config, of_verl)
         weighing = memory.Weighing(served.vllm_config, config, request.identity)
+    if own:
+        warnings.append(f"left out, no keys of {request.launcher}: {', '.join(str(problem.key) for problem in own)}")
     resolution = _resolution(served, config, of_verl, placed, named, asked_for, sent, overrides, warnings)
     return resolution.model_copy(update={"memory": weighing.finish()})
 

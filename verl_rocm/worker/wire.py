@@ -42,7 +42,8 @@ class Request(Part):
 
     ``models`` are configs by the name that a job gives; ``folder`` is a folder of this run, into which the child may
     put bundled ones that a config file of the user's own names.  ``devices`` are the job's visibility variables,
-    ``environment`` what a script exported, ``limit`` seconds.
+    ``environment`` what a script exported, ``limit`` seconds;
+    ``foreign`` trainers may have keys that verl's own lack, which are left out.
     """
 
     identity: Identity
@@ -56,6 +57,7 @@ class Request(Part):
     environment: dict[str, str] = Field(default_factory=dict)
     devices: dict[str, str] = Field(default_factory=dict)
     limit: int = 120
+    foreign: bool = False
 
 
 class Requests(Part):

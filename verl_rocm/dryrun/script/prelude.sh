@@ -22,7 +22,8 @@ __verl_rocm_argument() {
 
 # Before each command; code 1 passes over it, as if it had succeeded.
 __verl_rocm_before() {
-  builtin set +e "$VERL_ROCM_UNSET"
+  builtin set +ex "$VERL_ROCM_UNSET"
+  shopt -s extdebug # only code 1 and extdebug pass over a command; set while bash starts, it would start a debugger
   PATH=$VERL_ROCM_SCRIPT/bin
   local first=${1%% *} what=
   case $first in
@@ -69,6 +70,6 @@ __verl_rocm_sleeps=0
 for __verl_rocm_name in $VERL_ROCM_STANDINS; do
   builtin eval "function $__verl_rocm_name { \"\$VERL_ROCM_SCRIPT/bin/$__verl_rocm_name\" \"\$@\"; }"
 done
-shopt -s extdebug
+builtin set -T
 # The loop that waits for a service ends after twenty sleeps; `break` works in the trap itself only.
 builtin trap '((__verl_rocm_sleeps > 20)) && { __verl_rocm_sleeps=0; break 99; }; __verl_rocm_before "$BASH_COMMAND"' DEBUG

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import resource
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import sandbox
-from .forms import GPU_TOOLS, PYTHONS, READING, SHELLS, TRIED, WRAPPERS
+from . import notes, sandbox, shims
 from .slurm import allocation, usual
 
 PRELUDE = Path(__file__).with_name("prelude.sh")
-STANDIN = """#!/bin/sh
-exec {python} -I -S -c 'import sys
-sys.path.insert(0, "{folder}")
-from script import standin
-standin.run()' "$0" "$@"
-"""
-STANDINS = (*PYTHONS, *WRAPPERS, *SHELLS, *GPU_TOOLS, "scontrol")
-OUTPUT = 16 * 2**20  # bytes of a file; more than that ends the command that writes it
-UNSET = re.compile(r"([A-Za-z_]\w*): unbound variable")
-KINDS = ("not here", "left out", "not run", "passed over")
-SHOWN = 8  # names of a kind in the line of notes
+# What the prelude is told, attempt after attempt: whether an unset variable ends the script, and whether `exit` does.
+LENIENCE = (("-u", ""), ("-u", "ignored"), ("+u", "ignored"))
+UNSET = re.compile(
+    r"([A-Za-z_]\w*): unbound variable|line \d+: ([A-Za-z_]\w*): (?!unbound variable|command not found|.*readonly)"
+)
 ATTEMPTS = 12  # each learns of at least one more variable that is not set
 UNPROTECTED = (
     "this system can neither give {name} private namespaces nor restrain it with Landlock, so it could write files and "
@@ -80,7 +68,8 @@ class Run:
     way: str
     options: tuple[str, ...]
     filled: Mapping[str, str]
-    lenient: bool = False
+    unset: str = "-u"
+    exits: str = ""
 
 
 def launches(
@@ -110,55 +99,73 @@ def launches(
     environment = allocation(script.read_text(errors="replace"), gpus) | dict(os.environ) | dict(variables or {})
     environment |= {"VERL_ROCM_ARCH": arch, "VERL_ROCM_GPUS": str(gpus), "VERL_ROCM_BASH": bash}
     plan = Run(script, tuple(arguments), environment, limit, way, options, {})
+    tried: list[Attempt] = []
     end = time.monotonic() + limit
+    for unset, exits in LENIENCE[:1] if trusted else LENIENCE:  # what it writes then is real: no line that it guards
+        attempt, plan = _learnt(replace(plan, unset=unset, exits=exits), end, gpus)
+        tried.append(attempt)
+        if attempt.launches:
+            said = notes.line(attempt.notes, plan.filled)
+            return [replace(launch, notes=said) for launch in attempt.launches]
+        if attempt.late:
+            break
+    lines = tried[0].output.strip().splitlines()
+    raise ScriptProblem(notes.silence(script.name, lines, limit if tried[-1].late else None, tried[0].status))
+
+
+def _learnt(plan: Run, end: float, gpus: int) -> tuple[Attempt, Run]:
+    """Attempts until no more variables turn out to be missing, or ``end`` (of the monotonic clock) is near."""
     for _ in range(ATTEMPTS):
         attempt = _attempt(replace(plan, limit=max(end - time.monotonic(), 1)))
-        names = dict.fromkeys(name for name in UNSET.findall(attempt.output) if name not in plan.filled)
+        names = _unset(attempt.output, plan.script, plan.filled, gpus)
         if not names or time.monotonic() > end:
             break
-        plan = replace(plan, filled={**plan.filled, **{name: usual(name, gpus) for name in names}})
-    if not attempt.launches and not attempt.late:
-        first, attempt = attempt, _attempt(replace(plan, lenient=True, limit=max(end - time.monotonic(), 1)))
-    else:
-        first = attempt
-    if not attempt.launches:
-        lines = first.output.strip().splitlines()
-        raise ScriptProblem(_silence(script, lines, limit if attempt.late else None, first.status))
-    notes = _line(attempt.notes, plan.filled)
-    return [replace(launch, notes=notes) for launch in attempt.launches]
+        plan = replace(plan, filled={**plan.filled, **names})
+    return attempt, plan
+
+
+def _unset(output: str, script: Path, filled: Mapping[str, str], gpus: int) -> dict[str, str]:
+    """Variables that a run asked for and nobody set, and what they are taken as: nothing empty for ``${X:?}``."""
+    text = script.read_text(errors="replace")
+    values: dict[str, str] = {}
+    for plain, own in UNSET.findall(output):
+        required = re.search(rf"\$\{{{plain or own}:?\?", text)
+        if (plain or required) and (name := plain or own) not in filled:
+            values[name] = usual(name, gpus) or (f"/{name}" if required else "")
+    return values
 
 
 def _attempt(plan: Run) -> Attempt:
     """Run the script once."""
     with tempfile.TemporaryDirectory(prefix="verl-rocm-script-") as name:
         scratch = Path(name).resolve()
-        _shims(scratch / "bin", bool(plan.way))
+        shims.fill(scratch / "bin", bool(plan.way))
         for file in ("record", "notes"):
             (scratch / file).touch()
         own = {
             "VERL_ROCM_SCRIPT": str(scratch),
-            "VERL_ROCM_STANDINS": " ".join(STANDINS),
-            "VERL_ROCM_UNSET": "+u" if plan.lenient else "-u",
-            "VERL_ROCM_EXIT": "ignored" if plan.lenient else "",
+            "VERL_ROCM_STANDINS": " ".join(shims.STANDINS),
+            "VERL_ROCM_UNSET": plan.unset,
+            "VERL_ROCM_EXIT": plan.exits,
         }
-        environment = {**plan.environment, **plan.filled, **own}
+        dropped = ("PYTHONPATH", "ENV", "BASHOPTS", "SHELLOPTS")
+        base = {name: value for name, value in plan.environment.items() if name not in dropped}
+        environment = {**base, **plan.filled, **own}
         environment |= {"PATH": str(scratch / "bin"), "BASH_ENV": str(PRELUDE), "TMPDIR": str(scratch)}
-        for variable in ("PYTHONPATH", "ENV", "BASHOPTS", "SHELLOPTS"):
-            environment.pop(variable, None)
         inside = sandbox.prefix(plan.way, plan.options, scratch) if plan.way else []
         command = [*inside, plan.environment["VERL_ROCM_BASH"], str(plan.script.resolve()), *plan.arguments]
-        late, status = _run(command, environment, scratch / "output", _working_folder(plan.script), plan.limit)
+        late, status = shims.run(command, environment, scratch / "output", _working_folder(plan.script), plan.limit)
         hidden = {name for name in environment if name not in os.environ and name not in plan.environment}
         records = (scratch / "record").read_text(errors="replace").splitlines()
         found = [Launch(**json.loads(line)) for line in records]
-        notes: dict[str, list[str]] = {}
+        left: dict[str, list[str]] = {}
         for line in (scratch / "notes").read_text(errors="replace").splitlines():
             kind, _, text = line.partition("\t")
-            notes.setdefault(kind, []).append(text)
+            left.setdefault(kind, []).append(text)
         with (scratch / "output").open("rb") as output:
-            printed = output.read(OUTPUT).decode(errors="replace")
+            printed = output.read(shims.OUTPUT).decode(errors="replace")
     kept = [replace(each, environment=_without(each.environment, hidden, plan.filled)) for each in found]
-    return Attempt(kept, notes, printed, status, late)
+    return Attempt(kept, left, printed, status, late)
 
 
 def _without(environment: Mapping[str, str], hidden: set[str], filled: Mapping[str, str]) -> dict[str, str]:
@@ -168,82 +175,6 @@ def _without(environment: Mapping[str, str], hidden: set[str], filled: Mapping[s
         for name, value in environment.items()
         if not (name.startswith("VERL_ROCM_") and name in hidden) and filled.get(name) != value
     }
-
-
-def _shims(folder: Path, inside: bool) -> None:
-    """Fill ``folder`` with the commands that a script sees; TRIED ones are real only ``inside`` a sandbox."""
-    folder.mkdir()
-    files = {".standin": STANDIN.format(python=sys.executable, folder=Path(__file__).resolve().parents[1])}
-    files |= {name: f'#!/bin/sh\n{(shutil.which(name) if inside else None) or ":"} "$@" 2>/dev/null\nexit 0\n' for name in TRIED}
-    files["tee"] = "#!/bin/sh\nexec cat\n"  # a log file is not worth having
-    files["tail"] = f'#!/bin/sh\ncase " $* " in *" -"*[fF]*) exit 0 ;; esac\nexec {shutil.which("tail")} "$@"\n'
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-        (folder / name).chmod(0o755)
-    for name in READING:
-        real = shutil.which(name)
-        if real and name not in files:
-            (folder / name).symlink_to(real)
-    for name in STANDINS:
-        (folder / name).symlink_to(".standin")
-
-
-def _limits() -> None:
-    """Before the script: no file grows beyond :data:`OUTPUT`, and no core is written."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _run(command: list[str], environment: dict[str, str], output: Path, folder: str, limit: float) -> tuple[bool, int]:
-    """Run to the end or to ``limit`` seconds, with all output in a file: whether it was late, and its exit code."""
-    with output.open("ab") as file:
-        started = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-            cwd=folder,
-            preexec_fn=_limits,
-        )
-        late = False
-        try:
-            started.wait(limit)
-        except subprocess.TimeoutExpired:
-            late = True
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(started.pid, signal.SIGKILL)
-            started.wait()
-    return late, started.returncode
-
-
-def _line(notes: Mapping[str, list[str]], filled: Mapping[str, str]) -> str:
-    """What was left out, in one line."""
-    parts = {kind: list(dict.fromkeys(notes.get(kind, []))) for kind in KINDS}
-    parts["not set"] = [f"{name} (taken as {value})" if value else f"{name} (empty)" for name, value in filled.items()]
-    shown = [
-        f"{kind}: {', '.join(items[:SHOWN])}" + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
-        for kind, items in parts.items()
-        if items
-    ]
-    return f"of the script, {'; '.join(shown)}" if shown else ""
-
-
-def _silence(script: Path, lines: list[str], limit: float | None, status: int) -> str:
-    """Why a script launched nothing of verl, in one line, from what it printed last."""
-    if limit is not None:
-        return f"{script.name} did not end within {limit:.0f} s and launched no trainer of verl"
-    lines = [line for line in lines if not re.match(r"\++ exit\b", line)] or lines  # `set -x` shows the exit itself
-    pattern = r"(\w+): (?:unbound variable|parameter null or not set|(?:must )?(?:be )?set\b)"
-    missing = re.search(pattern, lines[-1]) if lines else None
-    if missing:
-        return (
-            f"{script.name} needs the variable {missing[1]}: put {missing[1]}=... before the command, as for the script"
-        )
-    last = f" (last line: {lines[-1][:160]})" if lines and status else ""
-    return f"{script.name} launches no trainer of verl{last}"
 
 
 def _working_folder(script: Path) -> str:

@@ -48,5 +48,10 @@ def allocation(text: str, gpus: int) -> dict[str, str]:
 
 
 def usual(name: str, gpus: int) -> str:
-    """The value that stands for the variable ``name``, which nobody set; empty where its name does not tell."""
+    """The value that stands for the variable ``name``, which nobody set; empty where its name does not tell.
+
+    A model, a file or a folder is taken as ``/NAME``, so that a report names what is missing.
+    """
+    if re.search(r"MODEL|ADAPTER|(DATA|CKPT|SAVE|OUTPUT|PROJECT|WORK).*(DIR|PATH|ROOT|HOME)$", name):
+        return f"/{name}"
     return next((value.format(gpus=gpus) for pattern, value in USUAL if pattern.search(name)), "")

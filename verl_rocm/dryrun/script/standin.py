@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from .forms import GPU_TOOLS, PYTHONS, READING, SHELLS
@@ -50,7 +51,7 @@ class Code:
 
 def trainer(words: Sequence[str]) -> Start | None:
     """The trainer that the words name as a module (``-m NAME``) or, where they name none, as a file."""
-    for at, (before, word) in enumerate(zip(words, words[1:], strict=False), 1):
+    for at, (before, word) in enumerate(pairwise(words), 1):
         if before in ("-m", "--module") and _trains(word, words[at + 1 :]):
             return Start(word, tuple(words[at + 1 :]))
     for at, word in enumerate(words):
@@ -142,14 +143,20 @@ def _note(folder: Path, kind: str, text: str) -> None:
         notes.write(f"{kind}\t{' '.join(text.split())[:60]}\n")
 
 
-def _evaluate(code: str, count: int) -> str | None:
-    """What code of the standard library prints; None where it needs more than that, or more than three seconds.
+# Packages that scripts ask for the device; each is a stand-in that knows this and nothing else.
+MODULES = """
+import sys
+from types import SimpleNamespace
+cuda = SimpleNamespace(device_count=lambda: GPUS, is_available=lambda: True)
+device = SimpleNamespace(get_device_name=lambda: "cuda", is_cuda_available=True, is_npu_available=False)
+sys.modules |= {"torch": SimpleNamespace(cuda=cuda), "verl": SimpleNamespace(__path__=[])}
+sys.modules |= {"verl.utils": SimpleNamespace(__path__=[], device=device), "verl.utils.device": device}
+"""
 
-    ``torch`` is a stand-in that knows the number of GPUs and nothing else.
-    """
-    torch = f"SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: {count}, is_available=lambda: True))"
-    head = f"import sys\nfrom types import SimpleNamespace\nsys.modules['torch'] = {torch}\n"
-    head += f"exec(compile({code!r}, '<code>', 'exec'), {{'__name__': '__main__'}})"
+
+def _evaluate(code: str, gpus: int) -> str | None:
+    """What code of the standard library prints; None where it needs more than that, or more than three seconds."""
+    head = MODULES.replace("GPUS", str(gpus)) + f"exec(compile({code!r}, '<code>', 'exec'), {{'__name__': '__main__'}})"
     command = [sys.executable, "-I", "-S", "-c", head]
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
@@ -173,7 +180,7 @@ def main(name: str, words: Sequence[str], environment: Mapping[str, str]) -> int
         return 0
     match decide(name, words):
         case Start(module, arguments):
-            launch = {"module": module, "arguments": arguments, "folder": str(Path.cwd())}
+            launch: dict[str, object] = {"module": module, "arguments": arguments, "folder": str(Path.cwd())}
             launch["environment"] = {**environment, **variables(words, name)}
             with (folder / "record").open("a", encoding="utf-8", errors="replace") as record:
                 record.write(json.dumps(launch) + "\n")
@@ -185,8 +192,7 @@ def main(name: str, words: Sequence[str], environment: Mapping[str, str]) -> int
             if printed is None:
                 _note(folder, "not run", f"{name} {'-' if text is None else '-c'} {code.strip()}")
                 return 0 if environment.get("VERL_ROCM_EXIT") else 1  # it may be a question: is this package here?
-            else:
-                sys.stdout.write(printed)
+            sys.stdout.write(printed)
         case None if name == "ssh" and not os.isatty(0):
             os.execv(shims / "bash", ["bash"])
         case None if words[:1] in (["-V"], ["--version"]):
@@ -194,7 +200,6 @@ def main(name: str, words: Sequence[str], environment: Mapping[str, str]) -> int
         case None:
             _note(folder, "left out", " ".join([name, *words[:2]]))
     return 0
-
 
 
 def run() -> None:
