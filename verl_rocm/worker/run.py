@@ -19,6 +19,7 @@ from .overrides import by_key
 from .problem import Refused, first_line
 from .sizes import sizes
 from .wire import (
+    LEFT_OUT,
     ROLLOUT,
     Answer,
     Kind,
@@ -263,7 +264,7 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
         served = serve.serve(config, of_verl)
         weighing = memory.Weighing(served.vllm_config, config, request.identity)
     if own:
-        warnings.append(f"left out, no keys of {request.launcher}: {', '.join(str(problem.key) for problem in own)}")
+        warnings.append(f"{LEFT_OUT} {request.launcher}: {', '.join(str(problem.key) for problem in own)}")
     resolution = _resolution(served, config, of_verl, placed, named, asked_for, sent, overrides, warnings)
     return resolution.model_copy(update={"memory": weighing.finish()})
 

@@ -100,6 +100,7 @@ VERL_KINDS = (
 )
 # Who refuses the job at its real start as well; of the other kinds it is the dry run that cannot go on.
 REFUSERS = dict.fromkeys(VERL_KINDS, "verl") | {Kind.VLLM: "vLLM", Kind.MODEL: "transformers"}
+LEFT_OUT = "left out, no keys of"  # the one warning that is the dry run's own: keys of a foreign trainer
 Stage = Literal["compose", "model", "verl", "vllm", "devices", "scope", "fault"]
 
 

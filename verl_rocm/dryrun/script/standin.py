@@ -116,7 +116,7 @@ def inner(name: str, words: Sequence[str]) -> Inner | None:
         if re.search(r"\s", text) and COMMAND.search(text):
             return Inner(("bash", "-c", text), variables(words[:at], name))
     for at, base in enumerate(names):
-        if base in READING and not words[at - 1].startswith("-"):
+        if base in READING and (at == 0 or not words[at - 1].startswith("-")):
             return Inner((base, *words[at + 1 :]), variables(words[:at], name))
     return None
 
