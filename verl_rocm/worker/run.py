@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from verl_rocm import models
 
-from . import compose, devices, memory, resolve, serve
+from . import compose, devices, memory, resolve, serve, sleep
 from .explain import missing_field
 from .journey import journey, requested_graphs
 from .keys import scalars
@@ -220,7 +220,7 @@ def _resolution(
             mode=served.mode,
             free_cache_engine=bool(rollout.free_cache_engine),
             pool=bool(vllm_config.model_config.enable_sleep_mode),
-            level=served.server._resolve_sleep_level() if sleeps else 0,
+            level=sleep.level(served.server) if sleeps else 0,
         ),
         environment=sent,
         overrides=texts,
