@@ -28,6 +28,7 @@ RECIPE = {
     f"{ROLLOUT}.name": "vllm",
     "actor_rollout_ref.actor.use_dynamic_bsz": "True",
 }
+CONFIG_FOLDERS = ("--config-path", "-cp", "--config-dir", "-cd")
 BATCHING = re.compile(r"use_dynamic_bsz|micro_batch_size")
 
 
@@ -81,6 +82,18 @@ def completion(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{key}={value}" for key, value in RECIPE.items() if key not in named)
 
 
+def placed(arguments: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Hydra's arguments with config folders that lie below the ``folder`` of the launch given whole."""
+    words = list(arguments)
+    for at, word in enumerate(words):
+        option, _, name = word.partition("=")
+        if option in CONFIG_FOLDERS and name and (folder / name).is_dir():
+            words[at] = f"{option}={(folder / name).resolve()}"
+        elif at and words[at - 1] in CONFIG_FOLDERS and (folder / word).is_dir():
+            words[at] = str((folder / word).resolve())
+    return tuple(words)
+
+
 def jobs(question: Question, arch: str) -> list[Job]:
     """What the user's script would launch on a GPU of this arch, or the one job of the overrides.
 
@@ -104,7 +117,7 @@ def jobs(question: Question, arch: str) -> list[Job]:
         launched.append(
             Job(
                 launcher=MAIN if foreign else launch.module,
-                arguments=tuple(launch.arguments),
+                arguments=placed(launch.arguments, Path(launch.folder)),
                 environment=exported,
                 devices=devices,
                 folder=launch.folder,
