@@ -74,7 +74,7 @@ test-recipe: ## test the recipes longer: faults, two ranks, a critic, asynchrono
 record-dry-run: ## dry-run the guide's recipe on its five GPUs, and write records/dry-run-*.json and the page's output
 	@$(IN_ENGINE) $$engine -m tools.record_dry_run
 
-survey: ## dry-run all launch scripts of a verl checkout (SCRIPTS=DIR)
+survey: ## dry-run all launch scripts of a verl checkout, or of any folder (SCRIPTS=DIR)
 	@$(IN_ENGINE) $$engine -m tools.survey "$(SCRIPTS)"
 
 bench: ## time the dry run against the imports that it needs, and against starting an engine

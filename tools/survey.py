@@ -1,4 +1,4 @@
-"""Dry-run every launch script of a verl checkout and print what came of it (``make survey SCRIPTS=DIR``).
+"""Dry-run every launch script of a verl checkout, or of any folder, and print what came of each.
 
 Each script that launches a rollout with vLLM counts; of a script that launches several jobs the first counts.  What was
 reported, what verl or vLLM refuses as at a real launch, and what needs more input is counted apart.
@@ -17,25 +17,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from verl_rocm import models
-from verl_rocm.dryrun import engines, resolve, script
+from verl_rocm.dryrun import engines, resolve
 from verl_rocm.dryrun.jobs import Job, Question, identities, request
 from verl_rocm.dryrun.jobs import jobs as launches_of
 from verl_rocm.dryrun.report import RefusedJob
+from verl_rocm.dryrun.script import run as script
 from verl_rocm.facts.load import load
 from verl_rocm.worker.wire import Placed, Request
 
 FOLDERS = ("examples", "tests/special_e2e", "verl/experimental")
 LIMIT = 3600
-# What scripts ask their user to set: stand-ins, which the models' names do not depend on.
-VARIABLES = {
-    "HDFS_ROOT": "/hdfs",
-    "RAY_DATA_HOME": "/data",
-    "INFER_BACKEND": "vllm",
-    "LORA_ADAPTER_PATH": "/adapter",
-    "DATA_ROOT": "/data",
-    "TRAIN_FILES": "/data/train.parquet",
-    "VAL_FILES": "/data/test.parquet",
-}
+ENDINGS = (".sh", ".slurm", ".sbatch")
+VARIABLES = {"INFER_BACKEND": "vllm"}  # what some scripts ask their user to choose
 # What came of a script, in words, and the group that is counted.  A refusal counts as such where the code that refuses
 # is Hydra's, verl's or vLLM's own (`REFUSERS` in `verl_rocm.worker.wire`): the real launch ends there as well.
 CLASSES = {
@@ -85,13 +78,14 @@ class Outcome:
 def launched(root: Path, arch: str) -> tuple[list[tuple[str, Job]], dict[str, Outcome]]:
     """The first launch of each script, and what the scripts without one say."""
     first, silent = [], {}
-    files = sorted(file for folder in FOLDERS for file in (root / folder).rglob("*.sh"))
+    folders = [root / folder for folder in FOLDERS] if (root / "verl").is_dir() else [root]
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix in ENDINGS)
     for file in files:
         name = str(file.relative_to(root))
         try:
             jobs = launches_of(Question(script=file), arch)
         except script.ScriptProblem as problem:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8", errors="replace")
             other = re.search(r"rollout\.name=(sglang|trtllm)\b", text)
             kind = "other backend" if other else "no launch" if "rollout.name" in text else "launcher"
             silent[name] = Outcome(kind, str(problem))
@@ -181,8 +175,10 @@ def table(outcomes: dict[str, Outcome]) -> tuple[list[str], int]:
 
 def main() -> int:
     """Print the table; code 1 if a script failed for a reason of the dry run's own."""
-    if len(sys.argv) < 2 or not Path(sys.argv[1], "examples").is_dir():
-        print("survey: give the root of a verl checkout: make survey SCRIPTS=DIR", file=sys.stderr)
+    if len(sys.argv) < 2 or not sys.argv[1] or not Path(sys.argv[1]).is_dir():
+        print(
+            "survey: give the root of a verl checkout, or a folder of scripts: make survey SCRIPTS=DIR", file=sys.stderr
+        )
         return 2
     started = time.monotonic()
     for name, value in VARIABLES.items():

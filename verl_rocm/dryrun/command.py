@@ -55,8 +55,9 @@ def fail(message: str, form: Format, file: str = "") -> int:
 
 def run(question: Question, form: Format, every: bool) -> int:
     """Print the answer; 0 clean, 1 findings, 2 bad input or a refusal."""
-    from . import engines, resolve, script
+    from . import engines, resolve
     from .jobs import BadInput
+    from .script import run as script
 
     names: tuple[str, ...] = ()
     try:

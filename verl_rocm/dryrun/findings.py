@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from verl_rocm.facts.base import Facts
 from verl_rocm.finding import Finding, Level, Remedy, site
 from verl_rocm.paste import KWARGS, ROLLOUT, Target, override, paste
-from verl_rocm.worker.wire import Identity, Resolution
+from verl_rocm.worker.wire import LEFT_OUT, Identity, Resolution
 
 from . import memory, variables
 
@@ -166,7 +166,9 @@ def unread_variables(s: Subject) -> Iterator[Finding]:
 def runner(s: Subject) -> Iterator[Finding]:
     """Which model runner, and what vLLM warned about."""
     for line in s.job.warnings:
-        if "V1 model" in line:
+        if line.startswith(LEFT_OUT):
+            yield _finding("keys-left-out", line, level="note")
+        elif "V1 model" in line:
             if s.job.runner.model_runner == "V1":
                 yield _finding("model-runner-v1", line, level="note")
         elif "Unknown vLLM environment variable" in line and any(name in line for name in s.exported):

@@ -31,13 +31,14 @@ def launches(script: Path) -> bool:
 
 def judge(question: Question, form: Format, summary: Path | None) -> int:
     """Dry-run one script and print; its exit code."""
-    from . import engines, formats, resolve, script
+    from . import engines, formats, resolve
     from .jobs import BadInput
+    from .script.run import ScriptProblem
 
     name = str(question.script)
     try:
         answer = resolve.dry_run(question)
-    except (BadInput, script.ScriptProblem, engines.EngineProblem) as problem:
+    except (BadInput, ScriptProblem, engines.EngineProblem) as problem:
         written, code = f"- **error**: {problem}\n", fail(str(problem), form, name)
     else:
         written, code = formats.markdown(answer), answer.exit_code

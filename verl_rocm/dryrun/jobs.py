@@ -12,7 +12,8 @@ from verl_rocm import models
 from verl_rocm.worker.overrides import bare
 from verl_rocm.worker.wire import ROLLOUT, VISIBILITY, Identity, Placed, Request
 
-from . import gpus, script
+from . import gpus
+from .script import run as script
 
 MAIN = "verl.trainer.main_ppo"
 DEFAULT_MODEL = "~/models/deepseek-llm-7b-chat"  # verl's own, in trainer/config/model/hf_model.yaml
@@ -27,6 +28,7 @@ RECIPE = {
     f"{ROLLOUT}.name": "vllm",
     "actor_rollout_ref.actor.use_dynamic_bsz": "True",
 }
+CONFIG_FOLDERS = ("--config-path", "-cp", "--config-dir", "-cd")
 BATCHING = re.compile(r"use_dynamic_bsz|micro_batch_size")
 
 
@@ -52,7 +54,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Job:
-    """One launch of verl.  ``completed``: overrides of the guide's recipe; ``notes``: what of a script is left out."""
+    """One launch of verl.
+
+    ``completed``: overrides of the guide's recipe; ``notes``: what of a script is left out; ``foreign``: the trainer is
+    none of verl's own, and its overrides are resolved as those of :data:`MAIN`.
+    """
 
     launcher: str
     arguments: tuple[str, ...]
@@ -61,6 +67,7 @@ class Job:
     folder: str = "."
     completed: tuple[str, ...] = ()
     notes: str = ""
+    foreign: bool = False
 
 
 def completion(overrides: Sequence[str]) -> tuple[str, ...]:
@@ -75,6 +82,18 @@ def completion(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{key}={value}" for key, value in RECIPE.items() if key not in named)
 
 
+def placed(arguments: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Hydra's arguments with config folders that lie below the ``folder`` of the launch given whole."""
+    words = list(arguments)
+    for at, word in enumerate(words):
+        option, _, name = word.partition("=")
+        if option in CONFIG_FOLDERS and name and (folder / name).is_dir():
+            words[at] = f"{option}={(folder / name).resolve()}"
+        elif at and words[at - 1] in CONFIG_FOLDERS and (folder / word).is_dir():
+            words[at] = str((folder / word).resolve())
+    return tuple(words)
+
+
 def jobs(question: Question, arch: str) -> list[Job]:
     """What the user's script would launch on a GPU of this arch, or the one job of the overrides.
 
@@ -85,15 +104,27 @@ def jobs(question: Question, arch: str) -> list[Job]:
         completed = completion(question.overrides)
         return [Job(MAIN, (*completed, *question.overrides), completed=completed)]
     launched = []
-    for launch in script.launches(question.script, question.overrides, trusted=question.trust, arch=arch):
+    found = script.launches(question.script, question.overrides, trusted=question.trust, arch=arch, gpus=question.count)
+    for launch in found:
         exported = {
             key: value
             for key, value in launch.environment.items()
             if HANDED_ON.match(key) and key not in VISIBILITY and os.environ.get(key) != value
         }
         devices = {key: launch.environment[key] for key in VISIBILITY if key in launch.environment}
-        notes = getattr(launch, "notes", "")
-        launched.append(Job(launch.module, tuple(launch.arguments), exported, devices, launch.folder, notes=notes))
+        foreign = not launch.module.startswith("verl.")
+        resolved_as = f"{launch.module} is none of verl's own trainers and is resolved as {MAIN}" if foreign else ""
+        launched.append(
+            Job(
+                launcher=MAIN if foreign else launch.module,
+                arguments=placed(launch.arguments, Path(launch.folder)),
+                environment=exported,
+                devices=devices,
+                folder=launch.folder,
+                notes="; ".join(filter(None, [resolved_as, launch.notes])),
+                foreign=foreign,
+            )
+        )
     return launched
 
 
@@ -141,6 +172,7 @@ def request(question: Question, job: Job, identity: Identity, folder: Path) -> R
         nodes=question.nodes,
         environment=job.environment,
         devices=job.devices,
+        foreign=job.foreign,
     )
 
 

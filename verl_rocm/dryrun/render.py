@@ -193,6 +193,8 @@ def print_refusal(out: Console, reports: Sequence[RefusedJob], versions: dict[st
         out.print(render.linked(text, item, style="yellow"), soft_wrap=True)
         for way in item.remedies[:1]:
             _hint(out, " ".join([way.sentence(), *way.lines]))
+    for notes in dict.fromkeys(report.notes for report in reports if report.notes):
+        out.print(Text(f"note: {render.clean(notes)}"), soft_wrap=True)
     out.print(Text(head(reports[0], versions)), soft_wrap=True)
     counts = f"{render.counted(len(problems), 'error')}, {render.counted(len(findings), 'finding')}, exit code 2"
     out.print(Text(counts, style="bold"), soft_wrap=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from verl_rocm.facts.base import Facts, FactsError
 from verl_rocm.facts.load import load
 from verl_rocm.worker.overrides import by_key
-from verl_rocm.worker.wire import Answers, Refusal, Request, Resolution
+from verl_rocm.worker.wire import Answers, Kind, Refusal, Request, Resolution
 
 from . import engines, findings, issues, refusals, variables
 from .jobs import BadInput, Job, Question, checkout, identities, jobs, request
@@ -73,6 +73,16 @@ def finished(answers: Answers, requests: Sequence[Request], launched: Sequence[J
     return DryRun(versions=answers.versions, reports=reports)
 
 
+def rollouts(run: DryRun) -> DryRun:
+    """The reports without programs of a script that start no rollout, such as fine-tuning, where others do."""
+    kept = [
+        report
+        for report in run.reports
+        if not (isinstance(report, RefusedJob) and report.problems[0].kind is Kind.LAUNCHER)
+    ]
+    return run.model_copy(update={"reports": tuple(kept)}) if kept else run
+
+
 def dry_run(question: Question) -> DryRun:
     """Resolve every job on every GPU, in one child process.
 
@@ -93,7 +103,7 @@ def dry_run(question: Question) -> DryRun:
             facts = pool.submit(load)
             answers = engines.resolve(requests, python, checkout=checkout(launched))
             try:
-                return finished(answers, requests, launched, facts.result())
+                return rollouts(finished(answers, requests, launched, facts.result()))
             except FactsError as error:
                 raise BadInput(str(error)) from None
 

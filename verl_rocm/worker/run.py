@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from verl_rocm import models
 
-from . import compose, devices, memory, resolve, serve
+from . import compose, devices, memory, resolve, serve, sleep
 from .explain import missing_field
 from .journey import journey, requested_graphs
 from .keys import scalars
@@ -19,6 +19,7 @@ from .overrides import by_key
 from .problem import Refused, first_line
 from .sizes import sizes
 from .wire import (
+    LEFT_OUT,
     ROLLOUT,
     Answer,
     Kind,
@@ -219,7 +220,7 @@ def _resolution(
             mode=served.mode,
             free_cache_engine=bool(rollout.free_cache_engine),
             pool=bool(vllm_config.model_config.enable_sleep_mode),
-            level=served.server._resolve_sleep_level() if sleeps else 0,
+            level=sleep.level(served.server) if sleeps else 0,
         ),
         environment=sent,
         overrides=texts,
@@ -238,7 +239,8 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
         Refused: nothing can be composed at all.
     """
     config, overrides, refused = compose.compose(request.launcher, request.arguments)
-    stages = _Stages(refused)
+    own = [problem for problem in refused if request.foreign and problem.kind in (Kind.UNKNOWN_KEY, Kind.APPEND)]
+    stages = _Stages([problem for problem in refused if problem not in own])
     if config is None:
         return stages.refusal()
     stages.run(lambda: _scope(config))
@@ -261,6 +263,8 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
     with _heard() as warnings:
         served = serve.serve(config, of_verl)
         weighing = memory.Weighing(served.vllm_config, config, request.identity)
+    if own:
+        warnings.append(f"{LEFT_OUT} {request.launcher}: {', '.join(str(problem.key) for problem in own)}")
     resolution = _resolution(served, config, of_verl, placed, named, asked_for, sent, overrides, warnings)
     return resolution.model_copy(update={"memory": weighing.finish()})
 

@@ -42,7 +42,8 @@ class Request(Part):
 
     ``models`` are configs by the name that a job gives; ``folder`` is a folder of this run, into which the child may
     put bundled ones that a config file of the user's own names.  ``devices`` are the job's visibility variables,
-    ``environment`` what a script exported, ``limit`` seconds.
+    ``environment`` what a script exported, ``limit`` seconds;
+    ``foreign`` trainers may have keys that verl's own lack, which are left out.
     """
 
     identity: Identity
@@ -56,6 +57,7 @@ class Request(Part):
     environment: dict[str, str] = Field(default_factory=dict)
     devices: dict[str, str] = Field(default_factory=dict)
     limit: int = 120
+    foreign: bool = False
 
 
 class Requests(Part):
@@ -98,6 +100,7 @@ VERL_KINDS = (
 )
 # Who refuses the job at its real start as well; of the other kinds it is the dry run that cannot go on.
 REFUSERS = dict.fromkeys(VERL_KINDS, "verl") | {Kind.VLLM: "vLLM", Kind.MODEL: "transformers"}
+LEFT_OUT = "left out, no keys of"  # the one warning that is the dry run's own: keys of a foreign trainer
 Stage = Literal["compose", "model", "verl", "vllm", "devices", "scope", "fault"]
 
 

@@ -134,6 +134,9 @@ def answers() -> dict[str, Answer]:
                 folder,
                 devices={"ROCR_VISIBLE_DEVICES": "0"},
             ),
+            "trainer of others": request(
+                "MI300X", [*BASE, "data.gen_batch_size=3", "+trainer.nnodes=1"], folder, foreign=True
+            ),
             "own config": request("MI300X", own_config(folder), folder),
         }
         launcher = "verl.experimental.fully_async_policy.fully_async_main"

@@ -117,6 +117,12 @@ def test_the_generation_server_is_not_checked_as_a_trainer(answers: dict[str, An
     assert "ppo_micro_batch_size" in problems(answers, "the same as training")[0].message
 
 
+def test_keys_of_another_trainer_are_left_out_and_named(answers: dict[str, Answer]) -> None:
+    """Fails where unknown keys of a trainer that is none of verl's own refuse the job."""
+    (line,) = (text for text in resolution(answers, "trainer of others").warnings if "left out" in text)
+    assert line == "left out, no keys of verl.trainer.main_ppo: data.gen_batch_size, trainer.nnodes"
+
+
 def test_a_refusal_says_who_refuses(answers: dict[str, Answer]) -> None:
     lines = {name: problems(answers, name)[0].line() for name in ("unknown key", "heads", "tp", "unknown model")}
     assert lines["unknown key"].startswith("verl refuses this job: verl has no key")

@@ -1,5 +1,6 @@
 """Launch scripts as people write them, read by bash with the launchers replaced."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from verl_rocm.dryrun import sandbox, script
+from verl_rocm.dryrun.script import run as script
+from verl_rocm.dryrun.script import sandbox, shims
+
+from .samples import launches
 
 BODY = {
     "array": 'ARGS=(\n  a.b=1  # why\n  "c.d=[1,2]"\n)\npython3 -m verl.trainer.main_ppo "${ARGS[@]}" "$@" | tee log',
@@ -18,12 +22,6 @@ BODY = {
     "wrapper": "python3 guard.py python3 -m verl.trainer.main_ppo a.b=1 'c.d=[1,2]' \"$@\"",
     "file": "python3 verl/trainer/main_ppo.py a.b=1 'c.d=[1,2]' \"$@\"",
 }
-
-
-def launches(tmp_path: Path, body: str, *more: str, limit: float = 20, **variables: str) -> list[script.Launch]:
-    file = tmp_path / "run.sh"
-    file.write_text(f"#!/usr/bin/env bash\nset -euo pipefail\n{body}\n", encoding="utf-8")
-    return script.launches(file, more, variables, limit)
 
 
 @pytest.mark.parametrize("style", BODY)
@@ -155,6 +153,45 @@ def test_a_python_file_that_is_no_trainer_does_nothing(tmp_path: Path) -> None:
     assert launches(tmp_path, body, limit=10)[0].arguments == ["a=3"]
 
 
+def test_nothing_that_a_script_starts_outlives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops in the background, as of a fork bomb that was stopped; fails without the kill of the whole group."""
+    for way in sandbox.ways():
+        only(way, monkeypatch)
+        body = "for n in 1 2 3 4 5; do (while :; do :; done) & done\nwait"
+        with pytest.raises(script.ScriptProblem, match="did not end"):
+            launches(tmp_path, body, limit=1)
+        end = time.monotonic() + 10  # the kernel ends them one after the other
+        while (left := str(tmp_path / "run.sh") in processes()) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not left
+        monkeypatch.undo()
+
+
+def processes() -> str:
+    """The command lines of all processes."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(file.read_text(errors="replace").replace("\0", " "))
+    return "\n".join(found)
+
+
+def test_endless_output_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails without the limit on the size of a file: a disk would be full in minutes."""
+    sizes = []
+    seen = script._attempt
+
+    def attempt(plan: script.Run) -> script.Attempt:
+        made = seen(plan)
+        sizes.append(len(made.output))
+        return made
+
+    monkeypatch.setattr(script, "_attempt", attempt)
+    with pytest.raises(script.ScriptProblem):
+        launches(tmp_path, "while :; do printf '%065536d' 1; done", limit=2)
+    assert 0 < max(sizes) <= shims.OUTPUT
+
+
 def test_a_script_that_never_ends_is_stopped(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(script.ScriptProblem, match="did not end within 1 s"):
@@ -166,7 +203,6 @@ def test_a_script_that_never_ends_is_stopped(tmp_path: Path) -> None:
     ("body", "says"),
     [
         ("echo hello", "launches no trainer of verl"),
-        ("python3 -m verl.trainer.main_ppo a=$MISSING_ONE", "needs the variable MISSING_ONE"),
         ("if then", "launches no trainer of verl .*syntax error"),
         ("exit 3", "launches no trainer of verl"),
     ],
