@@ -1,4 +1,4 @@
-"""Calibrations of the cost model: what of a peak was reached, one file a source in ``calibration/``."""
+"""Calibrations of the cost model: what of a peak was reached, one file a source in ``calibration/time/``."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def read(path: Path) -> Calibration:
     Raises:
         FactsError: one line: the file, what is wrong, what to do.
     """
-    shown = f"calibration/{path.name}"
+    shown = f"calibration/time/{path.name}"
     if not path.is_file():
         raise FactsError(f"{path}: no such file; name a calibration, a TOML file")
     try:
@@ -71,4 +71,4 @@ def calibrations(folder: Path = HERE) -> tuple[Calibration, ...]:
     Raises:
         FactsError: a file that cannot be used.
     """
-    return tuple(read(path) for path in sorted((folder / "calibration").glob("*.toml")))
+    return tuple(read(path) for path in sorted((folder / "calibration" / "time").glob("*.toml")))

@@ -51,6 +51,45 @@ def test_every_step_is_that_of_vllm(limits: Limits, seed: int) -> None:
         assert ours == theirs, f"step {number}"
 
 
+def drawn(seed: int) -> tuple[tuple[Request, ...], Limits]:
+    """Limits and requests that nobody chose; each request fits the cache alone."""
+    draw = random.Random(seed)
+    size, longest, seqs, chunked = (
+        draw.choice((4, 8, 16)),
+        draw.choice((128, 256)),
+        draw.randint(1, 24),
+        draw.random() < 0.75,
+    )
+    budget = max(seqs, draw.randint(16, 200)) if chunked else longest + draw.randint(0, 100)
+    limits = Limits(
+        seqs,
+        budget,
+        longest,
+        draw.randint(longest // size + 2, longest // size * 5),
+        size,
+        chunked,
+        draw.random() < 0.7,
+        draw.choice((0, 0, 20)),
+        draw.random() < 0.6,
+        draw.choice((0.0, 0.0, 0.05)),
+    )
+    samples = draw.choice((1, 2, 4, 8))
+    prompts = [
+        draw.choice((size, size * 3, draw.randint(1, longest // 2))) for _ in range(draw.randint(2, 60 // samples))
+    ]
+    return tuple(
+        Request(prompt, tokens, draw.choice((1, 2, draw.randint(1, longest - tokens - 1))))
+        for prompt, tokens in enumerate(prompts)
+        for _ in range(samples)
+    ), limits
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_step_is_that_of_vllm_under_drawn_limits(seed: int) -> None:
+    requests, limits = drawn(seed)
+    assert simulated(requests, limits) == list(steps(requests, limits)), limits
+
+
 def test_the_cases_reach_what_they_are_for() -> None:
     spans = {name: simulate(workload(0), limits).spans for name, limits in CASES.items()}
     lost = {name: sum(len(span.preempted) for span in part) for name, part in spans.items()}

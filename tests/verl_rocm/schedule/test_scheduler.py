@@ -23,6 +23,8 @@ def test_one_request_is_a_prefill_and_its_decodes() -> None:
 def test_samples_of_a_prompt_share_its_full_blocks() -> None:
     (first, *_) = simulate([Request(0, 40, 2), Request(0, 40, 2)], LIMITS).spans
     assert first.scheduled == ((0, 40), (1, 8))  # 40 tokens are two full blocks and 8 more
+    (full, *_) = simulate([Request(0, 32, 2), Request(0, 32, 2)], LIMITS).spans
+    assert full.scheduled == ((0, 32), (1, 16))  # the last token is computed for its logits, so its whole block is
     (alone, *_) = simulate([Request(0, 40, 2), Request(1, 40, 2)], LIMITS).spans
     assert alone.scheduled == ((0, 40), (1, 24))  # another prompt shares nothing; the budget cuts it
 

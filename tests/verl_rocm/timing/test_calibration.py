@@ -61,11 +61,23 @@ def test_a_calibration_for_another_gpu(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("low = 0.8\n", "low = 0.9\n", "calibration/own.toml: value.0: low 0.9 is above high 0.82; exchange them"),
-        ("high = 0.82", "high = 1.2", "calibration/own.toml: value.0: memory is a share of a peak, and 1.2 is above 1"),
-        ('"memory"', '"speed"', "calibration/own.toml: field 'value.0.quantity' is 'speed': input should be 'memory'"),
-        ('conditions = "bench of this machine"\n', "", "calibration/own.toml: field 'value.0.conditions' is missing"),
-        ("rank = 0", "rank = ", "calibration/own.toml: no valid TOML: "),
+        ("low = 0.8\n", "low = 0.9\n", "calibration/time/own.toml: value.0: low 0.9 is above high 0.82; exchange them"),
+        (
+            "high = 0.82",
+            "high = 1.2",
+            "calibration/time/own.toml: value.0: memory is a share of a peak, and 1.2 is above 1",
+        ),
+        (
+            '"memory"',
+            '"speed"',
+            "calibration/time/own.toml: field 'value.0.quantity' is 'speed': input should be 'memory'",
+        ),
+        (
+            'conditions = "bench of this machine"\n',
+            "",
+            "calibration/time/own.toml: field 'value.0.conditions' is missing",
+        ),
+        ("rank = 0", "rank = ", "calibration/time/own.toml: no valid TOML: "),
     ],
 )
 def test_a_file_that_cannot_be_used(tmp_path: Path, old: str, new: str, says: str) -> None:
