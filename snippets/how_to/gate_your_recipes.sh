@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Dry-run all launch scripts of a folder; exit code: the worst of 0 clean, 1 findings, 2 no report.
+# Dry-run all launch scripts of a folder.
+# Exit code: the worst of 0 clean, 1 findings, 2 no report.
 set -u
 
 # [start:gate]
