@@ -125,6 +125,20 @@ def test_every_page_fits_and_asks_nobody_else(site: tuple[str, Path], page: Page
     assert [url for url in requests if not url.startswith((address, "data:"))] == []
 
 
+SCROLLS = """() => [...document.querySelectorAll('div.highlight pre')]
+    .filter(block => block.scrollWidth > block.clientWidth + 1 && !block.closest('.highlight-text'))
+    .map(block => block.textContent.slice(0, 80))"""
+
+
+def test_no_code_of_a_snippet_scrolls(site: tuple[str, Path], page: Page) -> None:
+    """Fails when `guide.regions.WIDTH` is more than a block shows at 1280 pixels; outputs of programs may scroll."""
+    address, folder = site
+    page.set_viewport_size({"width": 1280, "height": 900})
+    for file in sorted((folder / "docs" / "how-to").glob("*.html")):
+        page.goto(f"{address}/docs/how-to/{file.name}")
+        assert page.evaluate(SCROLLS) == [], file.name
+
+
 def test_the_copy_button_copies_the_region(site: tuple[str, Path], page: Page) -> None:
     address, folder = site
     page.set_viewport_size({"width": 1280, "height": 900})
