@@ -9,7 +9,6 @@ each the fastest counts, because other load only adds.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -32,7 +31,8 @@ RECIPE = [
 ]
 LIMIT_RATIO, LIMIT_SECONDS = 1.3, 1.0
 BARE = (
-    "import json, sys; from verl_rocm.worker import adopt; adopt.before_imports(json.loads(sys.argv[1]), None); "
+    "import sys; from verl_rocm.worker import adopt; from verl_rocm.worker.wire import Identity; "
+    "adopt.before_imports(Identity.model_validate_json(sys.argv[1]), None); "
     "from verl_rocm.worker.__main__ import imports; imports(); import os; os._exit(0)"
 )
 
@@ -98,7 +98,7 @@ def engine(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
 
 def main() -> int:
     """Print the ratios; code 1 if one is over its limit."""
-    bare = [sys.executable, "-c", BARE, json.dumps(gpus.identity("MI300X", 8))]
+    bare = [sys.executable, "-c", BARE, gpus.identity("MI300X", 8).model_dump_json()]
     inside, outside = engines.environment(os.environ), os.environ | {"PYTHONPATH": str(engines.ROOT)}
     seconds(dry_run(("MI300X",), RECIPE), outside)  # fills the page cache and vLLM's cache of model classes
     times: dict[str, list[float]] = {"imports": [], "one": [], "five": [], "tiny": [], "engine": []}
