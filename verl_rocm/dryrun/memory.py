@@ -13,7 +13,7 @@ from verl_rocm.worker.wire import Resolution
 
 PAGE = "reference/dry-run-report"
 ALONE = "For the rollout alone; what training needs of the same GPU is not in this figure."
-TITLE = "memory of the rollout on one GPU: vLLM's own arithmetic, and ranges from published logs; nothing was measured"
+TITLE = "memory of the rollout on one GPU; nothing was measured"
 
 
 def _gib(size: float) -> str:

@@ -35,6 +35,8 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if type(error).__name__ == "ValidationError":  # pydantic: title, fields, messages, a link
         messages = [line for line in lines if "[type=" in line] or lines
+        if messages[0].startswith("Input should"):  # pydantic's own words, which leave out what the input is of
+            messages[0] = f"{lines[lines.index(messages[0]) - 1]}: {messages[0]}"
         return messages[0].removeprefix("Value error, ").removeprefix("Assertion failed, ").split(" [type=")[0]
     if type(error).__name__ == "InstantiationException" and len(lines) > 1:  # Hydra: target, what it raised, key
         raised = re.match(r"\w+\((['\"])(.*)\1\)$", lines[1])
