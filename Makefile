@@ -15,7 +15,7 @@ doctest: ## run every block on this machine's best accelerator, and record it (A
 	@$(HAS_PYTHON); exec $(PYTHON) -m tools.run_doctest
 
 test: ## test all that needs no engine, then lint and types
-	@$(IN_DOCS) python guide/doctest/run_pytest.py -q tests --ignore=tests/snippets --ignore=tests/build
+	@$(IN_DOCS) python guide/doctest/run_pytest.py -q tests --ignore=tests/snippets --ignore=tests/build -n2 --dist=loadfile
 	@$(IN_DOCS) ruff check .
 	@$(IN_DOCS) ruff format --check .
 	@$(IN_DOCS) lint-imports

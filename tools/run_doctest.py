@@ -148,6 +148,8 @@ def command(environ: dict[str, str]) -> tuple[str, list[str], dict[str, str]]:
         f"--model={model}",
         "--record",
     ]
+    if accelerator == "cpu" and not only:  # a GPU belongs to one engine at a time; a part is not worth a second start
+        arguments += ["--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"]
     if accelerator == "cpu" and engine != DEFAULT_ENGINE:
         arguments.append(f"--class-suffix=-vllm{engine}")
     return python, arguments, {**environ, "GUIDE_TEST_TOOLS": str(tools or "")}
