@@ -56,7 +56,7 @@ judge: ## predict the memory that public logs of vLLM report, beside what they r
 	@$(IN_ENGINE) $$engine -m tools.judge "$(ROWS)" $(if $(WRITE),--write)
 
 test-dry-run: ## test the dry run with vLLM and verl
-	@$(TEST_IN_ENGINE) tests/verl_rocm/engine
+	@$(TEST_IN_ENGINE) tests/verl_rocm/engine -n2 --dist=loadfile
 
 test-ray: ## test what needs Ray: which GPUs and variables a process gets, two nodes, Slurm
 	@$(TEST_IN_ENGINE) tests/ray

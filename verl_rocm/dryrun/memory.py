@@ -82,7 +82,7 @@ def _starts(facts: Facts, job: Resolution, weighed: Weighed) -> Iterator[Finding
 
 
 def _preempts(facts: Facts, job: Resolution, weighed: Weighed) -> Iterator[Finding]:
-    """The KV cache holds fewer sequences at their longest than the job has at once."""
+    """The KV cache holds fewer sequences than the job has at once: for certain, or if all of them grow long."""
     worst, _, best = weighed.holdings
     demand, tokens = at_once(job), weighed.lengths.longest
     if not best.blocks or worst.longest >= demand:
@@ -95,7 +95,7 @@ def _preempts(facts: Facts, job: Resolution, weighed: Weighed) -> Iterator[Findi
     ways = [*_more_memory(facts, weighed, cache)]
     if fewer:
         ways.append(_way("", override(facts, f"{ROLLOUT}.max_num_seqs", fewer)))
-    level: Level = "finding" if best.longest < demand else "note"
+    level: Level = "finding" if best.half_response < demand else "note"
     name = "kv-cache-preempts"
     yield Finding(id=name, level=level, title=title, remedies=tuple(ways), url=site(PAGE, name))
 

@@ -7,6 +7,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tests.verl_rocm.engine.mutations import lists
 from verl_rocm.dryrun import engines, resolve
@@ -105,10 +106,10 @@ def requested(question: Question, job: Job, folder: Path) -> Asked:
 def resolved(pairs: list[Asked]) -> list[Answer]:
     from verl_rocm.facts.load import load
 
-    for name in [name for name in os.environ if name.startswith(FOR_REAL_ENGINES)]:
-        del os.environ[name]
     requests = [request for request, _ in pairs]
-    answers = engines.resolve(requests, engines.interpreter(None))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOR_REAL_ENGINES)}
+    with patch.dict(os.environ, kept, clear=True):  # tests beside these start real engines
+        answers = engines.resolve(requests, engines.interpreter(None))
     return [*resolve.finished(answers, requests, [job for _, job in pairs], load()).reports]
 
 
@@ -135,7 +136,7 @@ def answers() -> dict[str, Answer]:
                 devices={"ROCR_VISIBLE_DEVICES": "0"},
             ),
             "trainer of others": request(
-                "MI300X", [*BASE, "data.gen_batch_size=3", "+trainer.nnodes=1"], folder, foreign=True
+                "MI300X", [*BASE, "data.size_in_a_fork=3", "+trainer.nnodes=1"], folder, foreign=True
             ),
             "own config": request("MI300X", own_config(folder), folder),
         }

@@ -75,9 +75,10 @@ def mapped(site: Path) -> list[str]:
     return (site.parent / "log").read_text().split()
 
 
-def test_a_dry_run_maps_none(site: Path) -> None:
+def test_a_dry_run_maps_none_that_needs_avx_512(site: Path) -> None:
     assert isinstance(dry_run(), Report)
-    assert mapped(site) == ["none", "none"], "the process that imports, and its fork"
+    # The fork that weighs the model registers vLLM's operators from the library that every engine's machine executes.
+    assert sorted(mapped(site)) == ["_C_AVX2.abi3.so", "none", "none"], "the process that imports, and its forks"
 
 
 def test_a_dry_run_on_a_cpu_without_avx_512_is_the_same(site: Path) -> None:
@@ -93,7 +94,7 @@ def test_without_the_guard_a_dry_run_maps_one(site: Path) -> None:
     except engines.EngineProblem as problem:
         assert "SIGILL" in str(problem)
     else:
-        assert any(name.startswith("_C") for name in mapped(site))
+        assert "_C.abi3.so" in mapped(site)
 
 
 def test_without_the_guard_a_cpu_without_avx_512_is_named_by_its_signal(site: Path) -> None:

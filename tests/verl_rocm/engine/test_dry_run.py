@@ -120,7 +120,7 @@ def test_the_generation_server_is_not_checked_as_a_trainer(answers: dict[str, An
 def test_keys_of_another_trainer_are_left_out_and_named(answers: dict[str, Answer]) -> None:
     """Fails where unknown keys of a trainer that is none of verl's own refuse the job."""
     (line,) = (text for text in resolution(answers, "trainer of others").warnings if "left out" in text)
-    assert line == "left out, no keys of verl.trainer.main_ppo: data.gen_batch_size, trainer.nnodes"
+    assert line == "left out, no keys of verl.trainer.main_ppo: data.size_in_a_fork, trainer.nnodes"
 
 
 def test_a_refusal_says_who_refuses(answers: dict[str, Answer]) -> None:
@@ -224,7 +224,7 @@ def test_all_problems_come_at_once(answers: dict[str, Answer]) -> None:
 
 
 def test_a_variable_that_the_release_does_not_read_is_a_finding(answers: dict[str, Answer]) -> None:
-    dead = findings(report(answers, "dead variable"))["variable-not-read"]
+    dead = findings(report(answers, "dead variable"))["old-attention-variables-ignored"]
     assert "vllm 0.30.0 does not read it; 0.14.1 was the last release to read it" in dead.title
     assert any("attention_backend=ROCM_AITER_FA" in line for way in dead.remedies for line in way.lines)
     assert dead.remedies[-1].lines == ("unset VLLM_ATTENTION_BACKEND",)

@@ -45,9 +45,9 @@ def test_a_recipe_has_no_finding(recipe: str, gpu: str) -> None:
 
 @pytest.mark.parametrize("gpu", ALL_GPUS)
 def test_the_generation_decides_over_sleep(gpu: str) -> None:
-    """MI250 has no sleep here, and its RCCL needs the variable, which verl sends itself unless the shell has it."""
+    """The MI200 series has no sleep here, and its RCCL needs the variable: verl sends it unless the shell has it."""
     report = results()["grpo.sh", gpu]
-    sleeps = gpu != "MI250X"
+    sleeps = report.gpu.arch != "gfx90a"
     assert report.resolution.sleep == Sleep(mode="hybrid", free_cache_engine=sleeps, pool=sleeps, level=2 * sleeps)
     assert report.resolution.environment["HSA_NO_SCRATCH_RECLAIM"] == "1"
     awaiting = {item.id for item in report.of_state("awaits")}
