@@ -11,7 +11,7 @@ _EXCEPTION = re.compile(
     r"^(?:E\s+)?(?P<name>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception))(?:\((?P<inner>\w+)\))?(?::\s|:?$)"
 )
 _OTHER = re.compile(
-    r"^(?:Memory access fault by GPU|(?:!+ )?Segmentation fault|CMake Error|Failed: Cuda error|CUDA Error: |HIP error: "
+    r"^(?:Memory access fault by GPU|(?:!+ )?Segmentation fault|CMake Error|Failed: Cuda error|CUDA Error: |HIP error: |hip[A-Z]\w+(?:: | -> [1-9])"
     r"|fatal error: |terminate called after|:\d+:\w+\.cpp\b.*rror: )|: (?:fatal )?error: |ld: cannot find -l"
 )
 # What reports the end of another process or of a step; the cause stands elsewhere. Names and texts of Ray, vLLM, pip.

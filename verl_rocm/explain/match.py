@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,15 +14,19 @@ from verl_rocm.facts.base import Facts
 SHORT = 24  # letters below which a fragment is met in healthy lines too; then only an error counts
 ANCHOR = 28  # characters of a fragment that the first search looks for
 _PREFIX = re.compile(r"^(?:[\w.]*(?:Error|Exception)): ")  # Ray repeats the text below another name
+_VARIES = re.compile(r"[^\s'\"`]*[\d/<>][^\s'\"`]*|['\"`]|\s+(?=\w*[._]\w)|\s\s+")
 
 
 @dataclass(frozen=True)
 class Fragment:
-    """A normalised text, how many letters of it do not vary, and the ids of the issues that print it."""
+    """A normalised text, how many letters of it do not vary, and the issues that print it.
+
+    ``issues`` has its place among the texts of each: an entry's first text is its most typical one.
+    """
 
     text: str
     letters: int
-    issues: tuple[str, ...]
+    issues: Mapping[str, int]
 
 
 @dataclass
@@ -37,8 +41,11 @@ class Hit:
 
 
 def _anchor(symptom: str) -> str:
-    """The longest piece of a symptom that no normalisation changes, to search raw bytes for."""
-    pieces = [piece.strip(" ") for piece in re.split(r"[\d/'\"`<>]+|  +|\S*/\S*", _PREFIX.sub("", symptom))]
+    """The longest piece of a symptom that no normalisation changes, to search raw bytes for.
+
+    A piece ends before what may be the name of a file, because a log has its folder there.
+    """
+    pieces = [piece.strip(" ") for piece in _VARIES.split(_PREFIX.sub("", symptom))]
     return max(pieces, key=len)[:ANCHOR].rstrip()
 
 
@@ -51,15 +58,11 @@ class Matcher:
     @cached_property
     def fragments(self) -> tuple[Fragment, ...]:
         """Fragments, each once."""
-        owners: dict[str, list[str]] = defaultdict(list)
+        owners: dict[str, dict[str, int]] = defaultdict(dict)
         for issue in self.facts.issues.values():
-            for symptom in issue.symptoms:
-                text = normal(_PREFIX.sub("", symptom))
-                if issue.id not in owners[text]:
-                    owners[text].append(issue.id)
-        return tuple(
-            Fragment(text, sum(c.isalpha() for c in text), tuple(issues)) for text, issues in sorted(owners.items())
-        )
+            for place, symptom in enumerate(issue.symptoms):
+                owners[normal(_PREFIX.sub("", symptom))].setdefault(issue.id, place)
+        return tuple(Fragment(text, sum(map(str.isalpha, text)), issues) for text, issues in sorted(owners.items()))
 
     def anchors(self) -> set[str]:
         """Pieces of raw text, one of which stands in every line that a fragment matches."""

@@ -79,10 +79,11 @@ def build(log: str, reading: Reading, facts: Facts, target: Target) -> Report:
     holds = {name: versions.affects(facts.issues[name], reading.named) for name in best}
     kept = [name for name, answer in holds.items() if answer is not False]
 
-    def rank(name: str) -> tuple[bool, int, int, int, bool, str]:
-        hit, issue = best[name], facts.issues[name]
-        certain = holds[name] is True
-        return not hit.error, -hit.fragment.letters, len(hit.fragment.issues), RANK[issue.confidence], not certain, name
+    def rank(name: str) -> tuple[bool, int, int, int, int, bool, str]:
+        hit, sure = best[name], RANK[facts.issues[name].confidence]
+        fragment = hit.fragment
+        typical = fragment.issues[name]
+        return not hit.error, -fragment.letters, len(fragment.issues), typical, sure, holds[name] is not True, name
 
     groups: dict[int, list[str]] = {}
     for name in sorted(kept, key=rank):
