@@ -11,7 +11,7 @@ from functools import cached_property
 from verl_rocm.explain.line import Line, normal
 from verl_rocm.facts.base import Facts
 
-SHORT = 24  # letters below which a fragment is met in healthy lines too; then only an error counts
+SHORT = 24  # letters below which a fragment is met in healthy lines too
 ANCHOR = 28  # characters of a fragment that the first search looks for
 _PREFIX = re.compile(r"^(?:[\w.]*(?:Error|Exception)): ")  # Ray repeats the text below another name
 _VARIES = re.compile(r"[^\s'\"`]*[\d/<>][^\s'\"`]*|['\"`]|\s+(?=\w*[._]\w)|\s\s+")
@@ -74,15 +74,10 @@ class Matcher:
         return (fragment for fragment in self.fragments if fragment.text in text)
 
 
-def search_for(words: Iterable[str]) -> re.Pattern[bytes]:
-    """One pattern for many words, which branches by their first letter: several times as fast as a flat list."""
-    by_first: dict[str, list[str]] = defaultdict(list)
+def fewest(words: Iterable[str]) -> tuple[bytes, ...]:
+    """The words without those that another one finds: "Error" finds every "ValueError: ..."."""
     kept = sorted(set(words))
-    for word in kept:
-        if not any(other != word and other in word for other in kept):  # "Error" finds every "ValueError: ..."
-            by_first[word[0]].append(word[1:])
-    branches = (f"{re.escape(first)}(?:{'|'.join(map(re.escape, rest))})" for first, rest in by_first.items())
-    return re.compile("|".join(branches).encode())
+    return tuple(w.encode() for w in kept if not any(other != w and other in w for other in kept))
 
 
 @dataclass
@@ -98,6 +93,7 @@ class Hits:
             hit.line, hit.number, hit.error = line, number, True
         hit.times += line.times
 
-    def counting(self, failed: bool) -> list[Hit]:
-        """Hits that say something: a short text in a healthy line does so only where the job ``failed``."""
-        return [hit for hit in self.by_text.values() if failed or hit.error or hit.fragment.letters >= SHORT]
+    def counting(self, out_of_memory: bool) -> list[Hit]:
+        """Hits that say something: a short text in a healthy line does so only where the job ran out of memory."""
+        hits = self.by_text.values()
+        return [hit for hit in hits if out_of_memory or hit.error or hit.fragment.letters >= SHORT]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from verl_rocm.explain import errors, versions
 from verl_rocm.explain.line import Line, parse
-from verl_rocm.explain.match import Hits, Matcher, search_for
+from verl_rocm.explain.match import Hits, Matcher, fewest
 from verl_rocm.explain.source import Block, blocks
 from verl_rocm.facts.base import Facts
 
@@ -42,11 +42,12 @@ class Reading:
         return self.cause or self.echo
 
 
-def _spans(data: bytes, begin: int, end: int) -> tuple[int, int]:
+def _span(data: bytes, begin: int, end: int) -> tuple[int, int]:
     """Where the line around a find begins and ends; a progress bar's carriage return ends a line too."""
-    low = max(data.rfind(b"\n", 0, begin), data.rfind(b"\r", max(0, begin - LONGEST), begin)) + 1
-    high = data.find(b"\n", end)
-    return low, len(data) if high < 0 else high
+    first, last = max(0, begin - LONGEST), end + LONGEST
+    low = max(data.rfind(b"\n", first, begin), data.rfind(b"\r", first, begin), first - 1) + 1
+    high = data.find(b"\n", end, last)
+    return low, min(last, len(data)) if high < 0 else high
 
 
 def _around(block: Block, at: int) -> tuple[str, ...]:
@@ -66,10 +67,10 @@ def read(log: str, facts: Facts) -> Reading:
         Unusable: the log cannot be read.
     """
     matcher, reading = Matcher(facts), Reading()
-    pattern = search_for({*matcher.anchors(), *errors.TRIGGERS, *versions.TRIGGERS})
+    words = fewest({*matcher.anchors(), *errors.TRIGGERS, *versions.TRIGGERS})
     known: dict[bytes, tuple[str, ...]] = {}  # lines without digits -> fragments; nothing else is new in them
     for block in blocks(log):
-        for low, high, number in _finds(block, pattern):
+        for low, high, number in _finds(block, words):
             raw = block.data[low:high]
             key = raw.translate(None, _DIGITS)
             if key in known and not (reading.cause is None and known[key]):
@@ -83,16 +84,21 @@ def read(log: str, facts: Facts) -> Reading:
 
 
 def _take(
-    reading: Reading, matcher: Matcher, facts: Facts, block: Block, low: int, number: int, line: Line,
-    known: dict[bytes, tuple[str, ...]], key: bytes,
+    reading: Reading,
+    matcher: Matcher,
+    facts: Facts,
+    block: Block,
+    low: int,
+    number: int,
+    line: Line,
+    known: dict[bytes, tuple[str, ...]],
+    key: bytes,
 ) -> None:
     error = errors.is_error(line)
     fragments = tuple(matcher.fragments_in(line))
     for fragment in fragments:
         reading.hits.add(fragment, line, number, error or line.level == "error")
-    named = any(word in line.text for word in versions.TRIGGERS)
-    if named:
-        reading.named.read(line.text, facts)
+    named = reading.named.read(line.text, facts)
     if error and reading.cause is None:
         first = First(line, number, _around(block, low))
         if errors.is_echo(line):
@@ -103,15 +109,21 @@ def _take(
         known[key] = tuple(fragment.text for fragment in fragments)
 
 
-def _finds(block: Block, pattern: object) -> Iterator[tuple[int, int, int]]:
-    """Begin, end and number of each line that has a word of ``pattern``."""
-    import re
+def _finds(block: Block, words: Sequence[bytes]) -> list[tuple[int, int, int]]:
+    """Begin, end and number of each line that has one of ``words``; a very long line only around the word.
 
-    assert isinstance(pattern, re.Pattern)
-    position, number, counted = 0, block.first, 0
-    while match := pattern.search(block.data, position):
-        low, high = _spans(block.data, match.start(), match.end())
-        number += block.data.count(b"\n", counted, low)
+    A plain search for each word is several times as fast as one regular expression with all of them.
+    """
+    data, ends = block.data, dict[int, int]()
+    for word in words:
+        position = data.find(word)
+        while position >= 0:
+            low, high = _span(data, position, position + len(word))
+            ends[low] = max(high, ends.get(low, 0))
+            position = data.find(word, high)
+    finds, number, counted = [], block.first, 0
+    for low in sorted(ends):
+        number += data.count(b"\n", counted, low)
         counted = low
-        yield max(low, match.start() - LONGEST), min(high, match.end() + LONGEST), number
-        position = max(high, match.end())
+        finds.append((low, ends[low], number))
+    return finds

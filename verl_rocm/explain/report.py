@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from verl_rocm.cures import RANK
-from verl_rocm.explain import versions
+from verl_rocm.explain import errors, versions
 from verl_rocm.explain.match import Hit
 from verl_rocm.explain.read import Reading
 from verl_rocm.facts.base import Facts
@@ -24,7 +24,7 @@ class LogError(Part):
 
 
 class Entry(Part):
-    """A known issue that prints the text; ``versions_known`` says whether the log names the versions that it is about."""
+    """A known issue that prints the text; ``versions_known``: the log names all versions that it is about."""
 
     finding: Finding
     diagnosis: str
@@ -75,7 +75,8 @@ def _best(hits: Sequence[Hit]) -> dict[str, Hit]:
 
 def build(log: str, reading: Reading, facts: Facts, target: Target) -> Report:
     """The report on a log that was read."""
-    best = _best(reading.hits.counting(failed=reading.error is not None))
+    first = reading.error
+    best = _best(reading.hits.counting(first is not None and errors.out_of_memory(first.line)))
     holds = {name: versions.affects(facts.issues[name], reading.named) for name in best}
     kept = [name for name, answer in holds.items() if answer is not False]
 
@@ -88,7 +89,6 @@ def build(log: str, reading: Reading, facts: Facts, target: Target) -> Report:
     groups: dict[int, list[str]] = {}
     for name in sorted(kept, key=rank):
         groups.setdefault(best[name].number, []).append(name)
-    first = reading.error
     return Report(
         log=log,
         lines=reading.lines,

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, cast
 
 BLOCK = 1 << 20  # bytes read at once; a line longer than four of them is cut
 GZIP = b"\x1f\x8b"
@@ -27,9 +28,9 @@ class Block:
     first: int
 
 
-def _opened(log: str) -> AbstractContextManager[BinaryIO]:
+def _opened(log: str) -> AbstractContextManager[BufferedReader]:
     if log == STDIN:
-        return nullcontext(sys.stdin.buffer)
+        return nullcontext(cast("BufferedReader", sys.stdin.buffer))
     path = Path(log)
     if path.is_dir():
         raise Unusable(f"{log}: a folder; give one log file, or - for standard input")
@@ -44,7 +45,7 @@ def _is_binary(head: bytes) -> bool:
     return b"\0" in head or odd * 20 > len(head[:4096])
 
 
-def _whole_lines(stream: BinaryIO, log: str) -> Iterator[Block]:
+def _whole_lines(stream: IO[bytes], log: str) -> Iterator[Block]:
     rest, number, started = b"", 1, False
     while data := stream.read(BLOCK):
         if not started and _is_binary(data):
@@ -70,13 +71,11 @@ def blocks(log: str) -> Iterator[Block]:
     """
     try:
         with _opened(log) as stream:
-            buffered = cast("BinaryIO", stream)
-            head = buffered.peek(2)[:2] if hasattr(buffered, "peek") else b""
-            if head != GZIP:
-                yield from _whole_lines(buffered, log)
+            if not stream.peek(2).startswith(GZIP):
+                yield from _whole_lines(stream, log)
                 return
-            with gzip.open(buffered) as unpacked:
-                yield from _whole_lines(cast("BinaryIO", unpacked), log)
+            with gzip.open(stream) as unpacked:
+                yield from _whole_lines(unpacked, log)
     except (gzip.BadGzipFile, EOFError) as error:
         raise Unusable(f"{log}: a damaged gzip file ({str(error).rstrip('.')}); unpack what is left of it") from None
     except OSError as error:

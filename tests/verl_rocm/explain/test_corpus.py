@@ -33,7 +33,9 @@ class Cases(BaseModel):
     case: tuple[Case, ...]
 
 
-CASES = [case for path in sorted(CORPUS.glob("*.toml")) for case in Cases.model_validate(read_toml(path, path.name)).case]
+CASES = [
+    case for path in sorted(CORPUS.glob("*.toml")) for case in Cases.model_validate(read_toml(path, path.name)).case
+]
 
 
 def explained(case: Case, folder: Path) -> Report:
