@@ -21,13 +21,14 @@ def _names(report: Report) -> str:
 def _entry(out: Console, entry: Entry) -> None:
     item = entry.finding
     out.print()
-    known = ", the log names its versions" if entry.versions_known else ""
     title = Text(render.clean(item.title), style="bold yellow")
-    out.print(title, render.linked(f"[{item.id}, {item.confidence}{known}]", item), soft_wrap=True)
+    out.print(title, render.linked(render.tag(item), item), soft_wrap=True)
     render.row(out, "why", item.why)
+    if entry.versions_known:
+        render.row(out, "fits", "its versions are those of the log")
     render.row(out, "tell", entry.diagnosis)
     render.remedies(out, item.remedies)
-    render.row(out, "more", item.url)
+    render.pasted(out, "more", (item.url,))
 
 
 def _group(out: Console, group: Group) -> None:

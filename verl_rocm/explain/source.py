@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 BLOCK = 1 << 20  # bytes read at once; a line longer than four of them is cut
 GZIP = b"\x1f\x8b"
@@ -45,9 +45,9 @@ def _is_binary(head: bytes) -> bool:
     return b"\0" in head or odd * 20 > len(head[:4096])
 
 
-def _whole_lines(stream: IO[bytes], log: str) -> Iterator[Block]:
+def _whole_lines(read: Callable[[int], bytes], log: str) -> Iterator[Block]:
     rest, number, started = b"", 1, False
-    while data := stream.read(BLOCK):
+    while data := read(BLOCK):
         if not started and _is_binary(data):
             raise Unusable(f"{log}: a binary file; give the text that the job printed")
         started = True
@@ -72,10 +72,10 @@ def blocks(log: str) -> Iterator[Block]:
     try:
         with _opened(log) as stream:
             if not stream.peek(2).startswith(GZIP):
-                yield from _whole_lines(stream, log)
+                yield from _whole_lines(stream.read, log)
                 return
             with gzip.open(stream) as unpacked:
-                yield from _whole_lines(unpacked, log)
+                yield from _whole_lines(unpacked.read, log)
     except (gzip.BadGzipFile, EOFError) as error:
         raise Unusable(f"{log}: a damaged gzip file ({str(error).rstrip('.')}); unpack what is left of it") from None
     except OSError as error:

@@ -33,6 +33,7 @@ TRIGGERS = (
     "ersion",
     "ROCM used to build",
     "==",
+    " : ",
     "Instinct",
     ":sramecc",
     ":xnack",
