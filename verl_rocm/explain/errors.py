@@ -8,12 +8,7 @@ from verl_rocm.explain.line import Line
 
 TRIGGERS = (
     *("Error", "Exception", "rror: ", "access fault by GPU", "egmentation fault", "terminate called", "cannot find -l"),
-    *(
-        "with exception: ",
-        "CUDA error",
-        "HIP error",
-        "VISIBLE_DEVICES",
-    ),  # of several known issues; one search finds them all
+    *("with exception: ", "hipMemCreate", "hipIpc"),
 )
 _EXCEPTION = re.compile(
     r"^(?:E\s+)?(?P<name>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception))(?:\((?P<inner>\w+)\))?(?::\s|:?$)"

@@ -12,6 +12,7 @@ from verl_rocm.explain.line import Line, normal
 from verl_rocm.facts.base import Facts
 
 SHORT = 24  # letters below which a fragment is met in healthy lines too
+COMMON = ("CUDA error", "HIP error", "VISIBLE_DEVICES")  # of several known issues; one search finds them all
 ANCHOR = 28  # characters of a fragment that the first search looks for
 _PREFIX = re.compile(r"^(?:[\w.]*(?:Error|Exception)): ")  # Ray repeats the text below another name
 _VARIES = re.compile(r"[^\s'\"`]*[\d/<>][^\s'\"`]*|['\"`]|\s+(?=\w*[._]\w)|\s\s+")
@@ -66,7 +67,7 @@ class Matcher:
 
     def anchors(self) -> set[str]:
         """Pieces of raw text, one of which stands in every line that a fragment matches."""
-        return {_anchor(symptom) for issue in self.facts.issues.values() for symptom in issue.symptoms}
+        return {*COMMON, *(_anchor(symptom) for issue in self.facts.issues.values() for symptom in issue.symptoms)}
 
     def fragments_in(self, line: Line) -> Iterator[Fragment]:
         """The fragments that the line has."""

@@ -60,53 +60,54 @@ def _around(block: Block, at: int) -> tuple[str, ...]:
     return tuple(parse(raw[:LONGEST]).text[:300] for raw in shown)
 
 
+@dataclass
+class _Pass:
+    """A pass over a log; ``known`` are lines without digits with their fragments: nothing else is new in them."""
+
+    facts: Facts
+    matcher: Matcher
+    reading: Reading = field(default_factory=Reading)
+    known: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
+
+    def take(self, block: Block, low: int, high: int, number: int) -> None:
+        """Look at one line."""
+        raw = block.data[low:high]
+        key = raw.translate(None, _DIGITS)
+        if key in self.known:
+            for text in self.known[key]:
+                self.reading.hits.by_text[text].times += 1
+            return
+        line = parse(raw)
+        error = errors.is_error(line)
+        fragments = tuple(self.matcher.fragments_in(line))
+        for fragment in fragments:
+            self.reading.hits.add(fragment, line, number, error or line.level == "error")
+        if error and self.reading.cause is None:
+            first = First(line, number, _around(block, low))
+            if errors.is_echo(line):
+                self.reading.echo = self.reading.echo or first
+            else:
+                self.reading.cause = first
+        named = self.reading.named.read(line.text, self.facts)
+        if not named and line.times == 1 and len(self.known) < REMEMBERED:
+            self.known[key] = tuple(fragment.text for fragment in fragments)
+
+
 def read(log: str, facts: Facts) -> Reading:
     """Everything that ``log``, a path or ``-``, shows; memory does not grow with it.
 
     Raises:
         Unusable: the log cannot be read.
     """
-    matcher, reading = Matcher(facts), Reading()
-    words = fewest({*matcher.anchors(), *errors.TRIGGERS, *versions.TRIGGERS})
-    known: dict[bytes, tuple[str, ...]] = {}  # lines without digits -> fragments; nothing else is new in them
+    matcher = Matcher(facts)
+    search = _Pass(facts, matcher)
+    always = {*matcher.anchors(), *versions.TRIGGERS}
+    before, after = fewest(always | {*errors.TRIGGERS}), fewest(always)  # the first error
     for block in blocks(log):
-        for low, high, number in _finds(block, words):
-            raw = block.data[low:high]
-            key = raw.translate(None, _DIGITS)
-            if key in known and not (reading.cause is None and known[key]):
-                for text in known[key]:
-                    reading.hits.by_text[text].times += 1
-                continue
-            line = parse(raw)
-            _take(reading, matcher, facts, block, low, number, line, known, key)
-        reading.lines = block.first + block.data.count(b"\n") - block.data.endswith(b"\n")
-    return reading
-
-
-def _take(
-    reading: Reading,
-    matcher: Matcher,
-    facts: Facts,
-    block: Block,
-    low: int,
-    number: int,
-    line: Line,
-    known: dict[bytes, tuple[str, ...]],
-    key: bytes,
-) -> None:
-    error = errors.is_error(line)
-    fragments = tuple(matcher.fragments_in(line))
-    for fragment in fragments:
-        reading.hits.add(fragment, line, number, error or line.level == "error")
-    named = reading.named.read(line.text, facts)
-    if error and reading.cause is None:
-        first = First(line, number, _around(block, low))
-        if errors.is_echo(line):
-            reading.echo = reading.echo or first
-        else:
-            reading.cause = first
-    if not named and len(known) < REMEMBERED:
-        known[key] = tuple(fragment.text for fragment in fragments)
+        for low, high, number in _finds(block, after if search.reading.cause else before):
+            search.take(block, low, high, number)
+        search.reading.lines = block.first + block.data.count(b"\n") - block.data.endswith(b"\n")
+    return search.reading
 
 
 def _finds(block: Block, words: Sequence[bytes]) -> list[tuple[int, int, int]]:

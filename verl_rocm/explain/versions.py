@@ -53,6 +53,8 @@ class Named:
 
     def read(self, text: str, facts: Facts) -> bool:
         """Take what a line names; False if it names nothing."""
+        if not any(trigger in text for trigger in TRIGGERS):
+            return False
         releases = [(name, match["version"]) for name, pattern in PATTERNS if (match := pattern.search(text))]
         releases += _EGG.findall(text)
         gpus, archs = _GPU.findall(text), _ARCH.findall(text)
