@@ -73,7 +73,8 @@ class _Pass:
         """Look at one line."""
         raw = block.data[low:high]
         key = raw.translate(None, _DIGITS)
-        if key in self.known:
+        recurs = b" 0" not in raw  # a zero can say something, see `normal`
+        if recurs and key in self.known:
             for text in self.known[key]:
                 self.reading.hits.by_text[text].times += 1
             return
@@ -89,7 +90,7 @@ class _Pass:
             else:
                 self.reading.cause = first
         named = self.reading.named.read(line.text, self.facts)
-        if not named and line.times == 1 and len(self.known) < REMEMBERED:
+        if recurs and not named and line.times == 1 and len(self.known) < REMEMBERED:
             self.known[key] = tuple(fragment.text for fragment in fragments)
 
 

@@ -80,11 +80,11 @@ def build(log: str, reading: Reading, facts: Facts, target: Target) -> Report:
     holds = {name: versions.affects(facts.issues[name], reading.named) for name in best}
     kept = [name for name, answer in holds.items() if answer is not False]
 
-    def rank(name: str) -> tuple[bool, int, int, int, int, bool, str]:
-        hit, sure = best[name], RANK[facts.issues[name].confidence]
-        fragment = hit.fragment
-        typical = fragment.issues[name]
-        return not hit.error, -fragment.letters, len(fragment.issues), typical, sure, holds[name] is not True, name
+    def rank(name: str) -> tuple[bool | int | str, ...]:
+        hit, fragment = best[name], best[name].fragment
+        later = first is not None and hit.number != first.number  # what a first error brings down is no cause
+        specific = (-fragment.letters, len(fragment.issues), fragment.issues[name])
+        return not hit.error, later, *specific, RANK[facts.issues[name].confidence], holds[name] is not True, name
 
     groups: dict[int, list[str]] = {}
     for name in sorted(kept, key=rank):

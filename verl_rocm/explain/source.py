@@ -30,6 +30,8 @@ class Block:
 
 def _opened(log: str) -> AbstractContextManager[BufferedReader]:
     if log == STDIN:
+        if sys.stdin.isatty():
+            raise Unusable("-: nothing is piped in; name a log file")
         return nullcontext(cast("BufferedReader", sys.stdin.buffer))
     path = Path(log)
     if path.is_dir():

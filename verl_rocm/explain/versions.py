@@ -25,7 +25,7 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     *((name, re.compile(rf"(?:^|[\s'\"\[/]){name}(?:==|\s+: ){_V}")) for name in ("vllm", "verl", "torch", "ray")),
 )
 _EGG = re.compile(r"/(vllm|verl|torch|ray)-(\d+\.\d+[\w.+]*?)(?:-py3|-cp3|\.dist-info|\.egg)")
-_GPU = re.compile(r"AMD[ _]Instinct[ _](MI\d+\w*)")
+_GPU = re.compile(r"AMD[ _-]Instinct[ _-](MI\d+[A-Z]*)")
 _ARCH = re.compile(r"\b(gfx[0-9a-f]{3,4}):(?:sramecc|xnack)")
 # Texts, one of which stands in every line that a pattern matches.
 TRIGGERS = (

@@ -70,8 +70,24 @@ def test_without_a_known_issue_it_says_which_lines_to_send(tmp_path: Path, capsy
 
 def test_it_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.BufferedReader(io.BytesIO(ROCR.encode()))
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream, isatty=lambda: False))
     assert run(capsys)[0] == 1
+
+
+def test_a_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    assert run(capsys) == (2, "", "error: -: nothing is piped in; name a log file\n")
+
+
+def test_the_entry_of_the_first_error_stands_before_a_longer_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "job.log"
+    later = "RuntimeError: CUDA error: operation not permitted on an event last recorded in a capturing stream"
+    path.write_text(f"KeyError: 'libamd_smi.so'\n{later}\n")
+    _, out, _ = run(capsys, str(path), "--json")
+    ids = [group.entries[0].finding.id for group in Report.model_validate_json(out).groups]
+    assert ids == ["amdsmi-key-error", "capture-broken-by-watchdog"]
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ def test_releases_and_gpus_are_those_that_the_programs_print(tmp_path: Path) -> 
         GPU models and configuration : AMD Instinct MI300X (gfx942:sramecc+:xnack-)
         vllm==0.1.dev1+gabc
         PYTORCH_ROCM_ARCH=gfx90a;gfx950
+        AMD_Instinct_MI300X_OAM
     """
     named = reading(tmp_path, "\n".join(line.strip() for line in text.splitlines())).named
     assert named.versions == {
@@ -118,3 +119,10 @@ def test_blocks_and_long_lines_are_no_borders(tmp_path: Path, monkeypatch: pytes
     result = reading(tmp_path, f"line 1\n{text}\n")
     assert result.error is not None
     assert result.lines == result.error.number == 61
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_zero_is_seen_beside_other_numbers(tmp_path: Path, order: tuple[int, int]) -> None:
+    lines = [f"INFO 01-01 10:00:00 [a.py:1] Sleep mode freed {gib} GiB memory, 3 GiB" for gib in ("0.00", "8.51")]
+    hits = reading(tmp_path, "\n".join(lines[place] for place in order)).hits
+    assert [(hit.times, hit.number) for hit in hits.by_text.values()] == [(1, order.index(0) + 1)]
