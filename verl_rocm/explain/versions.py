@@ -17,7 +17,8 @@ _V = r"(?P<version>\d+\.\d+[\w.]*(?:\+[\w.]+)?)"
 # Sources: vLLM's start and its collect_env, verl's scripts/diagnose.py, `pip freeze` and names of wheels, Ray's start.
 PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("vllm", re.compile(rf"LLM engine \(v{_V}\)")),
-    ("vllm", re.compile(rf"\bvLLM(?: API server)? [Vv]ersion\s*:?\s*v?{_V}")),
+    ("vllm", re.compile(rf"\bvLLM(?:(?: API)? server)? [Vv]ersion\s*:?\s*v?{_V}")),
+    ("vllm", re.compile(rf"\u2588\s+version\s+{_V}")),  # beside the logo that vllm serve draws of blocks
     ("torch", re.compile(rf"PyTorch version\s*:\s*{_V}")),
     ("rocm", re.compile(rf"(?:ROCM used to build PyTorch|HIP runtime version)\s*:\s*{_V}")),
     ("rocm", re.compile(rf"ROC[mM] [Vv]ersion\s*[:=]?\s*{_V}")),
@@ -68,6 +69,12 @@ class Named:
         for arch in archs:
             _append(self.archs, arch)
         return bool(releases or gpus or archs)
+
+    def assume(self, assumed: Mapping[str, str], gpu: str | None, facts: Facts) -> None:
+        """Let releases and a GPU of the facts that a user names stand for those of the log."""
+        self.versions |= {component: [version] for component, version in assumed.items()}
+        if gpu:
+            self.gpus, self.archs = [gpu], [facts.gpus[gpu].arch]
 
     def _add(self, component: str, version: str) -> None:
         version = version.rstrip(".")

@@ -59,6 +59,25 @@ def test_an_entry_of_other_releases_is_left_out_and_named(tmp_path: Path, capsys
     assert "left out, because the log names other releases or GPUs: wake-up-invalid-argument\n" in out
 
 
+def test_named_releases_stand_for_those_of_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "job.log"
+    path.write_text("vllm==0.16.0\nCUDA Error: invalid argument at /a/cumem_allocator.cpp:119\n")
+    assert run(capsys, str(path))[0] == 0
+    code, out, _ = run(capsys, str(path), "--vllm", "0.20.1", "--gpu", "mi300x")
+    assert code == 1 and "  names   vLLM 0.20.1; MI300X\n" in out and "[wake-up-invalid-argument, reported]" in out
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [(("--rocm", "seven"), "--rocm 'seven' is no version"), (("--gpu", "MI9"), "--gpu 'MI9' is not known; known are")],
+)
+def test_a_bad_option_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, str], says: str
+) -> None:
+    code, out, err = run(capsys, str(tmp_path / "not-there.log"), *option)
+    assert (code, out) == (2, "") and err.startswith(f"error: {says}") and err.count("\n") == 1
+
+
 def test_without_a_known_issue_it_says_which_lines_to_send(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "job.log"
     path.write_text("one\nZeroDivisionError: division by zero\nthree\n")

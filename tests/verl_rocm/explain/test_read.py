@@ -126,3 +126,16 @@ def test_a_zero_is_seen_beside_other_numbers(tmp_path: Path, order: tuple[int, i
     lines = [f"INFO 01-01 10:00:00 [a.py:1] Sleep mode freed {gib} GiB memory, 3 GiB" for gib in ("0.00", "8.51")]
     hits = reading(tmp_path, "\n".join(lines[place] for place in order)).hits
     assert [(hit.times, hit.number) for hit in hits.by_text.values()] == [(1, order.index(0) + 1)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "(APIServer pid=1)  \x1b[93m\u2584\u2584\x1b[0m \u2588 \u2580\u2584\u2580 \u2588\x1b[0m  version \x1b[1m0.30.0\x1b[0m",
+        "INFO 01-01 10:00:00 [utils.py:2] vLLM server version 0.30.0, serving model x",
+        "INFO 01-01 10:00:00 [utils.py:2] vLLM API server version 0.30.0",
+        '  File "/opt/venv/lib/vllm-0.30.0-py3.12-linux-x86_64.egg/vllm/a.py", line 1',
+    ],
+)
+def test_vllm_names_its_release_in_several_ways(tmp_path: Path, line: str) -> None:
+    assert reading(tmp_path, line).named.versions == {"vllm": ["0.30.0"]}
