@@ -131,7 +131,7 @@ def test_a_zero_is_seen_beside_other_numbers(tmp_path: Path, order: tuple[int, i
 @pytest.mark.parametrize(
     "line",
     [
-        "(APIServer pid=1)  \x1b[93m\u2584\u2584\x1b[0m \u2588 \u2580\u2584\u2580 \u2588\x1b[0m  version \x1b[1m0.30.0\x1b[0m",
+        "(APIServer pid=1)  \x1b[93m\u2584\x1b[0m \u2580 \u2588\x1b[0m  version \x1b[1m0.30.0\x1b[0m",
         "INFO 01-01 10:00:00 [utils.py:2] vLLM server version 0.30.0, serving model x",
         "INFO 01-01 10:00:00 [utils.py:2] vLLM API server version 0.30.0",
         '  File "/opt/venv/lib/vllm-0.30.0-py3.12-linux-x86_64.egg/vllm/a.py", line 1',
