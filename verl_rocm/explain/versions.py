@@ -25,7 +25,7 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ray", re.compile(rf"Ray version\s*:?\s*{_V}")),
     *((name, re.compile(rf"(?:^|[\s'\"\[/]){name}(?:==|\s+: ){_V}")) for name in ("vllm", "verl", "torch", "ray")),
 )
-_EGG = re.compile(r"/(vllm|verl|torch|ray)-(\d+\.\d+[\w.+]*?)(?:-py3|-cp3|\.dist-info|\.egg)")
+_EGG = re.compile(r"/(vllm|verl|torch|ray)-(\d+\.\d+[\w.+]*?)(?:-py3|\.dist-info)")
 _GPU = re.compile(r"AMD[ _-]Instinct[ _-](MI\d+[A-Z]*)")
 _ARCH = re.compile(r"\b(gfx[0-9a-f]{3,4}):(?:sramecc|xnack)")
 # Texts, one of which stands in every line that a pattern matches.
@@ -36,11 +36,9 @@ TRIGGERS = (
     "==",
     " : ",
     "Instinct",
-    ":sramecc",
     ":xnack",
     ".dist-info",
     "-py3",
-    ".egg",
 )
 
 
