@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from verl_rocm import check, dryrun, sleepcheck, synccheck
+from verl_rocm import check, dryrun, explain, sleepcheck, synccheck
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -32,6 +32,7 @@ def _root(
 
 check.register(app)
 dryrun.register(app)
+explain.register(app)
 sleepcheck.register(app)
 synccheck.register(app)
 

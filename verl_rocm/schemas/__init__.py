@@ -12,6 +12,7 @@ from pydantic import BaseModel, JsonValue, RootModel
 
 from verl_rocm.check.report import Report as Check
 from verl_rocm.dryrun.report import DryRun, Failure
+from verl_rocm.explain.report import Report as Explain
 
 HERE = Path(__file__).parent
 
@@ -20,7 +21,7 @@ class DryRunOutput(RootModel[DryRun | Failure]):
     """What ``verl-rocm dry-run --format json`` prints: a report, or why there is none."""
 
 
-MODELS: dict[str, type[BaseModel]] = {"dry-run": DryRunOutput, "check": Check}
+MODELS: dict[str, type[BaseModel]] = {"dry-run": DryRunOutput, "check": Check, "explain": Explain}
 
 
 def schema(name: str) -> dict[str, JsonValue]:

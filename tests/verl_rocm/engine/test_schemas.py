@@ -17,6 +17,8 @@ from verl_rocm.dryrun.command import Format, fail, show
 from verl_rocm.dryrun.report import DryRun, RefusedJob
 from verl_rocm.worker.wire import Kind, Problem
 
+LOG = Path(__file__).parents[2] / "support" / "explain" / "job.log"
+
 
 def published(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(schemas.file(name).read_text(encoding="utf-8"))
@@ -45,3 +47,12 @@ def test_a_report_a_refusal_and_a_failure_keep_to_the_schema(capsys: pytest.Capt
 def test_every_check_keeps_to_the_schema(capsys: pytest.CaptureFixture[str], machine: Path) -> None:
     main(["check", "--json", "--machine", str(machine)])
     jsonschema.validate(json.loads(capsys.readouterr().out), published("check"))
+
+
+def test_what_explain_says_keeps_to_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "--json", str(LOG)]) == 1
+    output = json.loads(capsys.readouterr().out)
+    jsonschema.validate(output, published("explain"))
+    output["groups"][0]["entries"] = "none"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(output, published("explain"))
