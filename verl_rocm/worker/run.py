@@ -180,9 +180,9 @@ def _interpolate(config: Any) -> None:
 def _see_devices(config: Any, request: Request, variables: dict[str, str]) -> Sizes:
     """Sizes of the job on the GPUs that its variables leave visible, as Ray, verl and vLLM read them."""
     seen = devices.visible(variables, request.identity.count)
-    asked_for = sizes(config, request, len(seen))
-    devices.serve(variables, seen[: min(asked_for.gpus_of_one_engine, asked_for.gpus_per_node)])
-    return asked_for
+    job_sizes = sizes(config, request, len(seen))
+    devices.serve(variables, seen[: min(job_sizes.gpus_of_one_engine, job_sizes.gpus_per_node)])
+    return job_sizes
 
 
 def _validate(config: Any, request: Request, overrides: Sequence[str]) -> None:
@@ -199,7 +199,7 @@ def _resolution(
     of_verl: Any,
     placed: Placed,
     named: str,
-    asked_for: Sizes,
+    job_sizes: Sizes,
     sent: dict[str, str],
     overrides: Sequence[str],
     warnings: Sequence[str],
@@ -210,7 +210,7 @@ def _resolution(
     switch = os.environ.get("VLLM_ROCM_USE_AITER")
     return Resolution(
         model=resolve.model(vllm_config, named, placed.source, of_verl.architectures[0]),
-        sizes=asked_for.model_copy(update={"nodes_of_one_engine": served.replica.nnodes}),
+        sizes=job_sizes.model_copy(update={"nodes_of_one_engine": served.replica.nnodes}),
         journey=journey(served, config, texts),
         command=("vllm", "serve", named, *served.handed.command),
         graphs=resolve.graphs(vllm_config, requested_graphs(served)),
@@ -250,13 +250,13 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
     stages.run(lambda: _interpolate(config))
     if any(problem.kind in (Kind.COMPOSE, Kind.OTHER_BACKEND) for problem in stages.problems):
         return stages.refusal()
-    asked_for = stages.run(lambda: _see_devices(config, request, variables))
+    job_sizes = stages.run(lambda: _see_devices(config, request, variables))
     sent = stages.run(lambda: serve.environment(config, request.environment))
     if model is None or sent is None:
         return stages.refusal()
     serve.apply(sent)
     stages.run(lambda: _validate(config, request, overrides))
-    if stages.problems or asked_for is None:
+    if stages.problems or job_sizes is None:
         return stages.refusal()
     named, placed = model
     of_verl = model_config(config, named)
@@ -265,7 +265,7 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
         weighing = memory.Weighing(served.vllm_config, config, request.identity)
     if own:
         warnings.append(f"{LEFT_OUT} {request.launcher}: {', '.join(str(problem.key) for problem in own)}")
-    resolution = _resolution(served, config, of_verl, placed, named, asked_for, sent, overrides, warnings)
+    resolution = _resolution(served, config, of_verl, placed, named, job_sizes, sent, overrides, warnings)
     return resolution.model_copy(update={"memory": weighing.finish()})
 
 
