@@ -137,7 +137,7 @@ def _select(config: Any) -> tuple[str, int, str]:
     _cached_get_attn_backend.cache_clear()
     model, cache = config.model_config, config.cache_config
     hf_text = model.hf_text_config
-    properties: dict[str, Any] = {
+    properties = {
         "head_size": model.get_head_size(),
         "dtype": model.dtype,
         "kv_cache_dtype": cache.cache_dtype,

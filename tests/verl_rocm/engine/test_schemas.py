@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import JsonValue
 
 from tests.verl_rocm.check.descriptions import FILES
 from tests.verl_rocm.dryrun.samples import GPU, report
@@ -18,8 +18,8 @@ from verl_rocm.dryrun.report import DryRun, RefusedJob
 from verl_rocm.worker.wire import Kind, Problem
 
 
-def published(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(schemas.file(name).read_text(encoding="utf-8"))
+def published(name: str) -> JsonValue:
+    content: JsonValue = json.loads(schemas.file(name).read_text(encoding="utf-8"))
     return content
 
 
