@@ -52,7 +52,7 @@ TEST_IN_ENGINE = $(IN_ENGINE) docs=$$($(PYTHON) -m tools.environment docs) && GU
 dry-run: ## resolve a verl job as an AMD GPU, without one (VLLM=0.24.0|0.30.0|0.32.0 ARGS="--gpu MI300X key=value ...")
 	@$(HAS_PYTHON); $(PYTHON) -m tools.dry_run || [ $$? -eq 1 ] # 1: a report with findings
 
-judge: ## predict the memory that public logs of vLLM report, beside what they report (ROWS=DIR; WRITE=1: keep it in records/judge)
+judge: ## predict the memory and the time that public logs of vLLM report, beside what they report (ROWS=DIR; WRITE=1: keep it in records/judge)
 	@$(IN_ENGINE) $$engine -m tools.judge "$(ROWS)" $(if $(WRITE),--write)
 
 test-dry-run: ## test the dry run with vLLM and verl

@@ -30,7 +30,7 @@ LIMIT = 3600
 ENDINGS = (".sh", ".slurm", ".sbatch")
 VARIABLES = {"INFER_BACKEND": "vllm"}  # what some scripts ask their user to choose
 # What came of a script, in words, and the group that is counted.  A refusal counts as such where the code that refuses
-# is Hydra's, verl's or vLLM's own (`REFUSERS` in `verl_rocm.worker.wire`): the real launch ends there as well.
+# is Hydra's, verl's or vLLM's own (`REFUSERS` in `verl_rocm.worker.refusal`): the real launch ends there as well.
 CLASSES = {
     "report": ("reported", "verl and vLLM resolved the job"),
     "report with --model": ("reported", "the same, with the --model that the refusal's own line names"),

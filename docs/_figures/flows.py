@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import matplotlib
+from pydantic import BaseModel, Field, TypeAdapter
 
 matplotlib.use("Agg")
 
@@ -22,18 +22,48 @@ BOX_HEIGHT, GAP = 0.62, 0.04  # of a row, of the whole width
 THEMES = {"light": ("#ffffff", "#1f2328", "#eef4fa"), "dark": ("#15181d", "#e6e8eb", "#1d2a36")}
 
 
-def load() -> dict[str, Any]:
+Point = tuple[float, float]
+
+
+class Box(BaseModel):
+    """A box in the grid; ``row`` and ``column`` count from 0, ``span`` is in columns."""
+
+    id: str
+    row: int
+    column: int
+    span: int = 1
+    title: str
+    text: str
+
+
+class Arrow(BaseModel):
+    """From box to box."""
+
+    source: str = Field(alias="from")
+    to: str
+    label: str
+
+
+class Flow(BaseModel):
+    """One drawing."""
+
+    columns: int
+    boxes: list[Box]
+    arrows: list[Arrow]
+
+
+def load() -> dict[str, Flow]:
     """Both flows, by name."""
-    return tomllib.loads((HERE / "flows.toml").read_text())
+    return TypeAdapter(dict[str, Flow]).validate_python(tomllib.loads((HERE / "flows.toml").read_text()))
 
 
-def place(box: dict[str, Any], columns: int) -> tuple[float, float, float]:
+def place(box: Box, columns: int) -> tuple[float, float, float]:
     """Left edge, middle and width of a box; the drawing is 1 wide, and a row is 1 high."""
-    width = box.get("span", 1) / columns - GAP
-    return box["column"] / columns + GAP / 2, -box["row"], width
+    width = box.span / columns - GAP
+    return box.column / columns + GAP / 2, -box.row, width
 
 
-def ends(one: tuple[float, float, float], other: tuple[float, float, float]) -> tuple[Any, Any]:
+def ends(one: tuple[float, float, float], other: tuple[float, float, float]) -> tuple[Point, Point]:
     """Where the arrow between two boxes starts and ends: down the middle of the narrower one, or from side to side."""
     if one[1] == other[1]:  # in one row, from right to left
         return (one[0], one[1]), (other[0] + other[2], other[1])
@@ -43,29 +73,29 @@ def ends(one: tuple[float, float, float], other: tuple[float, float, float]) -> 
     return (x, one[1] - down * BOX_HEIGHT / 2), (x, other[1] + down * BOX_HEIGHT / 2)
 
 
-def draw(flow: dict[str, Any], theme: str, path: Path) -> None:
+def draw(flow: Flow, theme: str, path: Path) -> None:
     """Write one variant as SVG."""
     paper, ink, fill = THEMES[theme]
-    at = {box["id"]: place(box, flow["columns"]) for box in flow["boxes"]}
-    rows = 1 + max(box["row"] for box in flow["boxes"])
+    at = {box.id: place(box, flow.columns) for box in flow.boxes}
+    rows = 1 + max(box.row for box in flow.boxes)
     style = {"svg.fonttype": "none", "svg.hashsalt": "flows", "font.family": "sans-serif", "text.color": ink}
     with plt.rc_context(style):
         figure, axes = plt.subplots(figsize=(WIDTH, rows * ROW), facecolor=paper)
-        for box in flow["boxes"]:
-            left, middle, width = at[box["id"]]
+        for box in flow.boxes:
+            left, middle, width = at[box.id]
             corner = (left, middle - BOX_HEIGHT / 2)
             shape = FancyBboxPatch(corner, width, BOX_HEIGHT, boxstyle="round,pad=0,rounding_size=0.02")
             shape.set(facecolor=fill, edgecolor=ink, linewidth=0.8)
             axes.add_patch(shape)
-            lines = box["text"].count("\n") + 1
-            axes.text(left + width / 2, middle + 0.075 * lines, box["title"], ha="center", weight="bold", size=8.5)
-            for number, text in enumerate(box["text"].split("\n")):
+            lines = box.text.count("\n") + 1
+            axes.text(left + width / 2, middle + 0.075 * lines, box.title, ha="center", weight="bold", size=8.5)
+            for number, text in enumerate(box.text.split("\n")):
                 height = middle + 0.075 * lines - 0.17 * (number + 1)
                 axes.text(left + width / 2, height, text, ha="center", size=8)
-        for arrow in flow["arrows"]:
-            start, end = ends(at[arrow["from"]], at[arrow["to"]])
+        for arrow in flow.arrows:
+            start, end = ends(at[arrow.source], at[arrow.to])
             axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=9, color=ink, shrinkA=0))
-            axes.text(start[0] + 0.015, (start[1] + end[1]) / 2, arrow["label"], va="center", size=7.5)
+            axes.text(start[0] + 0.015, (start[1] + end[1]) / 2, arrow.label, va="center", size=7.5)
         axes.set(xlim=(0, 1), ylim=(-rows + 0.6, 0.4))
         axes.axis("off")
         figure.subplots_adjust(left=0, right=1, top=1, bottom=0)

@@ -92,21 +92,14 @@ def gpu_archs() -> list[str]:
     torch = importlib.import_module("torch")
     if not torch.version.hip or not torch.cuda.is_available():
         return []
-    found = [
-        torch.cuda.get_device_properties(number)
-        for number in range(torch.cuda.device_count())
-    ]
-    return [properties.gcnArchName.split(":")[0] for properties in found]
+    gpus = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return [gpu.gcnArchName.split(":")[0] for gpu in gpus]
 
 
 def torch_archs() -> Verdict:
     """PyTorch must hold code for each GPU."""
-    built = [
-        arch
-        for arch in importlib.import_module("torch").cuda.get_arch_list()
-        if arch.startswith("gfx")
-    ]
-    return covers("torch", built)
+    archs = importlib.import_module("torch").cuda.get_arch_list()
+    return covers("torch", [arch for arch in archs if arch.startswith("gfx")])
 
 
 def vllm_archs() -> Verdict:

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import TypedDict
 
 NAMES = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 # vLLM compares the variables when its ROCm platform is imported, in each process.
@@ -22,6 +22,27 @@ import vllm.platforms.rocm, torch
 present = {{n: os.environ[n] for n in {NAMES} if n in os.environ}}
 print(json.dumps([present, torch.cuda.device_count()]))
 """
+
+
+class Process(TypedDict, total=False):
+    """What one sees: ``gpu`` is Ray's list; variables by who set them last."""
+
+    gpu: list[str]
+    ray: dict[str, str]
+    verl: dict[str, str]
+    vllm: dict[str, str]
+    gpus: int
+    problem: str | None
+
+
+class Job(TypedDict):
+    """What the processes of a job see."""
+
+    shell: dict[str, str]
+    gpus: int | None
+    workers: list[Process]
+    server: Process | None
+    problem: str | None
 
 
 def variables() -> dict[str, str]:
@@ -36,7 +57,7 @@ def last_line(error: BaseException | str) -> str:
 
 
 # [start:worker]
-def workers(gpus: int) -> list[dict[str, Any]]:
+def workers(gpus: int) -> list[Process]:
     """What each of ``gpus`` workers of verl sees, before and after verl's change."""
     import ray
     import torch
@@ -50,7 +71,7 @@ def workers(gpus: int) -> list[dict[str, Any]]:
 
     class Look(Worker):
         def __init__(self) -> None:
-            self.given = variables()
+            self.inherited = variables()
             self.problem = None
             try:
                 super().__init__()  # verl changes the variables here
@@ -58,28 +79,27 @@ def workers(gpus: int) -> list[dict[str, Any]]:
                 self.problem = last_line(f"{type(error).__name__}: {error}")
 
         @register(dispatch_mode=Dispatch.ONE_TO_ALL)
-        def look(self) -> dict[str, Any]:
+        def look(self) -> Process:
             gpu = ray.get_runtime_context().get_accelerator_ids()["GPU"]
-            seen = {
+            return {
                 "gpu": gpu,
-                "ray": self.given,
+                "ray": self.inherited,
                 "verl": variables(),
                 "gpus": torch.cuda.device_count(),
+                "problem": self.problem,
             }
-            return seen | {"problem": self.problem}
 
     pool = RayResourcePool([gpus], use_gpu=True, max_colocate_count=1)
-    found: list[dict[str, Any]] = RayWorkerGroup(
-        pool, RayClassWithInitArgs(ray.remote(Look))
-    ).look()
-    return found
+    group = RayWorkerGroup(pool, RayClassWithInitArgs(ray.remote(Look)))
+    processes: list[Process] = group.look()
+    return processes
 
 
 # [end:worker]
 
 
 # [start:server]
-def server(gpus: list[str]) -> dict[str, Any]:
+def server(gpus: list[str]) -> Process:
     """What the vLLM server of one replica sees, and the engine that it starts.
 
     Like verl's ``vLLMReplica``, it asks Ray for no GPU, tells Ray to leave the
@@ -89,8 +109,8 @@ def server(gpus: list[str]) -> dict[str, Any]:
     from verl.plugin.platform import get_platform
 
     class Server:
-        def look(self) -> dict[str, Any]:
-            given = variables()
+        def look(self) -> Process:
+            inherited = variables()
             os.environ[get_platform().visible_devices_envvar()] = ",".join(gpus)
             done = subprocess.run(
                 [sys.executable, "-c", ENGINE], capture_output=True, text=True
@@ -100,15 +120,13 @@ def server(gpus: list[str]) -> dict[str, Any]:
                 if done.returncode == 0
                 else ({}, 0)
             )
-            seen = {
+            return {
                 "gpu": gpus,
-                "ray": given,
+                "ray": inherited,
                 "verl": variables(),
                 "vllm": engine,
                 "gpus": count,
-            }
-            return seen | {
-                "problem": last_line(done.stderr) if done.returncode else None
+                "problem": last_line(done.stderr) if done.returncode else None,
             }
 
     names = dict.fromkeys(get_platform().ray_noset_envvars(), "1")
@@ -117,16 +135,16 @@ def server(gpus: list[str]) -> dict[str, Any]:
         .options(runtime_env={"env_vars": names | get_platform().rollout_env_vars()})
         .remote()
     )
-    found: dict[str, Any] = ray.get(actor.look.remote())
-    return found
+    process: Process = ray.get(actor.look.remote())
+    return process
 
 
 # [end:server]
 
 
-def look(tensor_parallel: int) -> dict[str, Any]:
+def look(tensor_parallel: int) -> Job:
     """The whole way: this shell, Ray, the workers, the server of the first replica."""
-    seen: dict[str, Any] = {
+    seen: Job = {
         "shell": variables(),
         "gpus": None,
         "workers": [],
@@ -138,13 +156,13 @@ def look(tensor_parallel: int) -> dict[str, Any]:
         from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
 
         ray.init(runtime_env=get_ppo_ray_runtime_env(), log_to_driver=False)
-        seen["gpus"] = int(ray.cluster_resources().get("GPU", 0))
-        if seen["gpus"] < tensor_parallel:
+        seen["gpus"] = gpus = int(ray.cluster_resources().get("GPU", 0))
+        if gpus < tensor_parallel:
             seen["problem"] = (
-                f"counts {seen['gpus']} GPUs, and a replica needs {tensor_parallel}"
+                f"counts {gpus} GPUs, and a replica needs {tensor_parallel}"
             )
         else:
-            seen["workers"] = workers(seen["gpus"])
+            seen["workers"] = workers(gpus)
             seen["server"] = server(
                 [
                     gpu
@@ -158,24 +176,24 @@ def look(tensor_parallel: int) -> dict[str, Any]:
     return seen
 
 
-def problems(seen: dict[str, Any]) -> list[str]:
+def problems(seen: Job) -> list[str]:
     """What is wrong with ``seen``, one line each; none if all is well."""
-    found = [f"Ray: {seen['problem']}"] if seen.get("problem") else []
+    lines = [f"Ray: {seen['problem']}"] if seen.get("problem") else []
     for number, worker in enumerate(seen["workers"]):
         if worker["problem"]:
-            found.append(f"worker {number}: {worker['problem']}")
+            lines.append(f"worker {number}: {worker['problem']}")
         elif worker["gpus"] < 1:
-            found.append(f"worker {number}: sees no GPU")
-    if (made := seen["server"]) and made["problem"]:
-        found.append(f"vLLM: {made['problem']}")
-    elif made and made["gpus"] != len(made["gpu"]):
-        found.append(
-            f"vLLM: sees {made['gpus']} GPUs, its replica has {len(made['gpu'])}"
+            lines.append(f"worker {number}: sees no GPU")
+    if (replica := seen["server"]) and replica["problem"]:
+        lines.append(f"vLLM: {replica['problem']}")
+    elif replica and replica["gpus"] != len(replica["gpu"]):
+        lines.append(
+            f"vLLM: sees {replica['gpus']} GPUs, its replica has {len(replica['gpu'])}"
         )
-    return found
+    return lines
 
 
-def report(seen: dict[str, Any]) -> list[str]:
+def report(seen: Job) -> list[str]:
     """``seen`` for people, one line a process."""
 
     def text(values: dict[str, str]) -> str:
@@ -190,9 +208,9 @@ def report(seen: dict[str, Any]) -> list[str]:
     for number, worker in enumerate(seen["workers"]):
         ray, verl = text(worker["ray"]), text(worker["verl"])
         lines.append(f"worker {number:<6} Ray gives {ray}; verl makes {verl}")
-    if made := seen["server"]:
-        lines.append(f"vLLM server   {text(made['verl'])}")
-        lines.append(f"vLLM engine   {text(made['vllm'])}; {made['gpus']} GPUs")
+    if replica := seen["server"]:
+        lines.append(f"vLLM server   {text(replica['verl'])}")
+        lines.append(f"vLLM engine   {text(replica['vllm'])}; {replica['gpus']} GPUs")
     return lines
 
 
@@ -205,12 +223,12 @@ def main() -> int:
         "--tensor-parallel", type=int, default=1, help="GPUs of one vLLM replica"
     )
     parser.add_argument("--json", action="store_true", help="for programs")
-    given = parser.parse_args()
-    if given.tensor_parallel < 1:
+    arguments = parser.parse_args()
+    if arguments.tensor_parallel < 1:
         parser.error("--tensor-parallel must be 1 or more")
-    seen = look(given.tensor_parallel)
+    seen = look(arguments.tensor_parallel)
     wrong = problems(seen)
-    if given.json:
+    if arguments.json:
         print(json.dumps(seen | {"problems": wrong}))
     else:
         print("\n".join([*report(seen), *(wrong or ["all processes agree"])]))

@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import sys
-from typing import Any
 
 from vllm import LLM, SamplingParams
 
@@ -49,7 +48,7 @@ def construct(
 
 
 # [start:resolved]
-def resolved(llm: LLM) -> dict[str, Any]:
+def resolved(llm: LLM) -> dict[str, object]:
     """What vLLM made of the arguments on this machine."""
     config = llm.llm_engine.vllm_config
     return {

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import TypedDict
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -39,38 +39,49 @@ LOST = 3
 SILENCE = 15.0  # seconds without an answer after which a node is lost
 
 
+class Node(TypedDict):
+    """What is used here of Ray's description of a node."""
+
+    NodeID: str
+    NodeManagerAddress: str
+    NodeManagerHostname: str
+    NodeManagerPort: int
+    Alive: bool
+    Resources: dict[str, float]
+
+
 class Unfit(Exception):
     """One line: what of the cluster does not fit, and what to do."""
 
 
-def alive() -> dict[str, dict[str, Any]]:
+def alive() -> dict[str, Node]:
     """The nodes that are up, by id, in the order of their addresses."""
-    found = sorted(ray.nodes(), key=lambda node: node["NodeManagerAddress"])
-    return {node["NodeID"]: node for node in found if node["Alive"]}
+    nodes: list[Node] = sorted(ray.nodes(), key=lambda node: node["NodeManagerAddress"])
+    return {node["NodeID"]: node for node in nodes if node["Alive"]}
 
 
-def name(node: dict[str, Any]) -> str:
+def name(node: Node) -> str:
     """A node as a person knows it."""
     return f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']})"
 
 
-def wait(nodes: int, gpus: int, seconds: float) -> dict[str, dict[str, Any]]:
+def wait(nodes: int, gpus: int, seconds: float) -> dict[str, Node]:
     """The nodes of the cluster, once ``nodes`` of them have the GPUs.
 
     Raises :class:`Unfit` after ``seconds``.
     """
     end = time.monotonic() + seconds
     while True:
-        found = alive()
+        up = alive()
         ready = [
-            node for node in found.values() if node["Resources"].get("GPU", 0) >= gpus
+            node for node in up.values() if node["Resources"].get("GPU", 0) >= gpus
         ]
         if len(ready) >= nodes:
             break
         if time.monotonic() > end:
             has = ", ".join(
                 f"{node['Resources'].get('GPU', 0):g} on {name(node)}"
-                for node in found.values()
+                for node in up.values()
             )
             raise Unfit(
                 f"after {seconds:g} s not {nodes} nodes with {gpus} GPUs each, "
@@ -85,7 +96,7 @@ def wait(nodes: int, gpus: int, seconds: float) -> dict[str, dict[str, Any]]:
                 f"and verl takes {CPUS_PER_GPU} for each: "
                 "ask for more, or give `ray start` --num-cpus"
             )
-    return found
+    return up
 
 
 @ray.remote(num_cpus=0)
@@ -94,30 +105,31 @@ def environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key.startswith(COMPARED)}
 
 
-def differences(nodes: dict[str, dict[str, Any]]) -> list[str]:
+def differences(nodes: dict[str, Node]) -> list[str]:
     """One line for each variable that is not the same on all nodes."""
-    asked = [
+    pending = [
         environment.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=key, soft=False)
         ).remote()
         for key in nodes
     ]
-    found = dict(
-        zip(map(name, nodes.values()), ray.get(asked, timeout=120), strict=True)
+    environments = dict(
+        zip(map(name, nodes.values()), ray.get(pending, timeout=120), strict=True)
     )
-    names = sorted({key for values in found.values() for key in values})
+    names = sorted({key for values in environments.values() for key in values})
     return [
         f"{key} differs: "
         + ", ".join(
-            f"{values.get(key, 'unset')} on {node}" for node, values in found.items()
+            f"{values.get(key, 'unset')} on {node}"
+            for node, values in environments.items()
         )
         for key in names
-        if len({values.get(key) for values in found.values()}) > 1
+        if len({values.get(key) for values in environments.values()}) > 1
     ]
 
 
 # [start:guard]
-def answers(node: dict[str, Any]) -> bool:
+def answers(node: Node) -> bool:
     """Whether the node's Ray takes a connection."""
     try:
         socket.create_connection(
@@ -128,9 +140,7 @@ def answers(node: dict[str, Any]) -> bool:
     return True
 
 
-def guard(
-    command: list[str], nodes: dict[str, dict[str, Any]], every: float = 1
-) -> int:
+def guard(command: list[str], nodes: dict[str, Node], every: float = 1) -> int:
     """Run ``command``: its exit code, or :data:`LOST` when one of ``nodes`` left."""
     process = subprocess.Popen(command, start_new_session=True)
     silent: dict[str, float] = {}
@@ -200,8 +210,8 @@ def main() -> int:
         "--wait", type=float, default=300, help="seconds for the nodes to join (300)"
     )
     parser.add_argument("command", nargs=argparse.REMAINDER)
-    given = parser.parse_args()
-    if not given.command:
+    arguments = parser.parse_args()
+    if not arguments.command:
         parser.error("which command? for example: bash grpo.sh trainer.nnodes=2")
     # scancel, Ctrl-C: leave through `finally`
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -210,7 +220,7 @@ def main() -> int:
         # Never a new one-node Ray; the command gets the variable too.
         os.environ.setdefault("RAY_ADDRESS", "auto")
         ray.init(logging_level="error", log_to_driver=False)
-        nodes = wait(given.nodes, given.gpus, given.wait)
+        nodes = wait(arguments.nodes, arguments.gpus, arguments.wait)
         for line in differences(nodes):
             print(f"several_nodes_run: warning: {line}", file=sys.stderr, flush=True)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
@@ -228,7 +238,7 @@ def main() -> int:
         file=sys.stderr,
         flush=True,
     )
-    return guard(given.command, nodes)
+    return guard(arguments.command, nodes)
 
 
 if __name__ == "__main__":

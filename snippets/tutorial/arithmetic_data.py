@@ -7,7 +7,6 @@ python3 arithmetic_data.py FOLDER [--rows 4096] [--largest 99]
 import argparse
 import random
 from pathlib import Path
-from typing import Any
 
 import pandas
 
@@ -17,7 +16,7 @@ VALIDATION_ROWS = 64
 
 
 # [start:row]
-def row(index: int, numbers: random.Random, largest: int) -> dict[str, Any]:
+def row(index: int, numbers: random.Random, largest: int) -> dict[str, object]:
     """One question in the columns that verl reads, with what the reward needs."""
     left, right = numbers.randint(0, largest), numbers.randint(0, largest)
     question = f"What is {left} + {right}? Answer with the number only."
@@ -42,8 +41,8 @@ def write(folder: Path, rows: int, largest: int, seed: int = 0) -> None:
         ("val", min(rows, VALIDATION_ROWS), 1),
     ):
         numbers = random.Random(2 * seed + offset)
-        made = [row(index, numbers, largest) for index in range(count)]
-        pandas.DataFrame(made).to_parquet(folder / f"{name}.parquet")
+        questions = [row(index, numbers, largest) for index in range(count)]
+        pandas.DataFrame(questions).to_parquet(folder / f"{name}.parquet")
 
 
 # [end:write]
@@ -57,8 +56,8 @@ def main() -> None:
     parser.add_argument(
         "--largest", type=int, default=99, help="largest number in a question"
     )
-    asked = parser.parse_args()
-    write(asked.folder, asked.rows, asked.largest)
+    arguments = parser.parse_args()
+    write(arguments.folder, arguments.rows, arguments.largest)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """The reward of the arithmetic set: is the answer a number, and is it the right one?"""
 
-from typing import Any
-
 # [start:reward]
 FORM, RIGHT = 0.2, 0.8
 
@@ -10,7 +8,7 @@ def compute_score(
     data_source: str,
     solution_str: str,
     ground_truth: str,
-    extra_info: dict[str, Any] | None = None,
+    extra_info: dict[str, object] | None = None,
 ) -> float:
     """0 to 1: up to 0.2 if the answer is digits only, and 0.8 for the right number."""
     answer = solution_str.strip()

@@ -59,16 +59,16 @@ def main() -> None:
         help="name of the metric, as the log has it",
     )
     parser.add_argument("--out", type=Path, default=Path("rewards.svg"))
-    asked = parser.parse_args()
-    missing = [str(log) for log in asked.logs if not log.is_file()]
+    arguments = parser.parse_args()
+    missing = [str(log) for log in arguments.logs if not log.is_file()]
     if missing:
         parser.error(
             f"{missing[0]} is not there: give the files that verl's file logger wrote"
         )
-    values = read(asked.logs, asked.metric)
+    values = read(arguments.logs, arguments.metric)
     if not values:
-        parser.error(f"no step has {asked.metric}: correct --metric")
-    draw(values, asked.metric, asked.out)
+        parser.error(f"no step has {arguments.metric}: correct --metric")
+    draw(values, arguments.metric, arguments.out)
 
 
 if __name__ == "__main__":

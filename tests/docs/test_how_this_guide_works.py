@@ -39,7 +39,7 @@ def test_the_text_is_legible_on_a_phone(name: str) -> None:
 
 
 def test_the_figure_of_a_dry_run_names_modules_that_are_there(flows: ModuleType) -> None:
-    titles = [box["title"] for box in flows.load()["dry-run"]["boxes"]]
+    titles = [box.title for box in flows.load()["dry-run"].boxes]
     for module in (name.strip().rstrip("/") for title in titles for name in title.split(",")):
         places = [ROOT / "verl_rocm" / "dryrun" / f"{module}.py", ROOT / "verl_rocm" / module]
         assert any(place.exists() for place in places), module

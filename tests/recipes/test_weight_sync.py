@@ -22,20 +22,20 @@ OWN_WEIGHTS = "actor_rollout_ref.rollout.load_format=safetensors"  # the engine 
 
 
 @pytest.fixture(scope="module")
-def made() -> Path:
+def inputs() -> Path:
     return training.prepare(training.scratch("sync"))
 
 
 def keep(run: training.Run, name: str) -> None:
     """Keep what the command reads of the metrics of a run."""
     if os.environ.get("RECIPE_RECORD"):
-        lines = [{"step": step["step"], "data": {key: step[key] for key in READ}} for step in run.metrics]
+        kept = [{"step": step["step"], "data": {key: step[key] for key in READ}} for step in run.metrics]
         KEPT.mkdir(exist_ok=True)
-        (KEPT / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (KEPT / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
         if name in SHOWN:
-            said = "\n".join(judge.report(metrics.read(KEPT / f"{name}.jsonl"))[1])
+            report = "\n".join(judge.report(metrics.read(KEPT / f"{name}.jsonl"))[1])
             page = training.ROOT / "snippets" / "how_to" / SHOWN[name]
-            page.write_text(f"# [start:output]\n{said}\n# [end:output]\n")
+            page.write_text(f"# [start:output]\n{report}\n# [end:output]\n")
 
 
 def judged(run: training.Run) -> tuple[int, list[str]]:
@@ -43,17 +43,17 @@ def judged(run: training.Run) -> tuple[int, list[str]]:
     return judge.report(metrics.read(run.folder / "metrics.jsonl"))
 
 
-def test_a_good_run(made: Path) -> None:
-    run = training.run("grpo.sh", made, made / "good", steps=STEPS, more=["trainer.save_freq=-1"])
+def test_a_good_run(inputs: Path) -> None:
+    run = training.run("grpo.sh", inputs, inputs / "good", steps=STEPS, more=["trainer.save_freq=-1"])
     assert judged(run)[0] == 0
     keep(run, "good")
 
 
 @pytest.mark.parametrize(("name", "more", "agree"), [("never_loaded", [], 0), ("kept_first", [OWN_WEIGHTS], 1)])
-def test_an_engine_that_does_not_take_the_weights(made: Path, name: str, more: list[str], agree: int) -> None:
+def test_an_engine_that_does_not_take_the_weights(inputs: Path, name: str, more: list[str], agree: int) -> None:
     steps = STEPS if agree else 2
     run = training.run(
-        "grpo.sh", made, made / name, steps=steps, more=[*more, "trainer.save_freq=-1"], variables=NO_SYNC
+        "grpo.sh", inputs, inputs / name, steps=steps, more=[*more, "trainer.save_freq=-1"], variables=NO_SYNC
     )
     code, lines = judged(run)
     assert code == 1

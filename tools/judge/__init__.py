@@ -1,1 +1,1 @@
-"""Predictions of the memory section beside what public logs of vLLM report; see ``__main__``."""
+"""Predictions of the dry run's memory and time beside what public logs report; see ``__main__``."""

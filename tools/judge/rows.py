@@ -1,98 +1,42 @@
-"""Public logs, a row each, and the dry run that predicts one."""
+"""Lines of public figures, read strictly."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from verl_rocm import models
-from verl_rocm.dryrun.jobs import MAIN, Job, Question, identities, request
-from verl_rocm.memory.rollout import GIB
-from verl_rocm.paste import KWARGS, ROLLOUT
-from verl_rocm.worker.wire import Request
-
-
-class Row(BaseModel):
-    """One public log; memory in GiB."""
-
-    id: str
-    source: str
-    gpu: str | None = None
-    gpu_memory_gib: float | None = None
-    model: str | None = None
-    quantization: str | None = None
-    tp: int | None = None
-    kv_cache_dtype: str | None = None
-    max_model_len: int | None = None
-    max_num_seqs: int | None = None
-    gpu_memory_utilization: float | None = None
-    weights_gib: float | None = None
-    available_kv_gib: float | None = None
-    kv_tokens: int | None = None
+Row = TypeVar("Row", bound=BaseModel)
 
 
 class BadRows(Exception):
     """One line: which file, which line, what is wrong."""
 
 
-def read(folder: Path) -> list[Row]:
-    """The rows of a folder.
+def read(file: Path, model: type[Row]) -> list[Row]:
+    """The rows of a file, one JSON object a line; none if there is no such file.
 
     Raises:
-        BadRows: there is no such file, or a line of it is none.
+        BadRows: the file cannot be read, or a line of it is no row.
     """
-    file = folder / "engine.jsonl"
-    if not file.is_file():
-        raise BadRows(f"{file} is not there: name a folder with engine.jsonl, ROWS=DIR")
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRows(f"{file}: cannot be read ({type(error).__name__}): name a folder of rows, ROWS=DIR") from None
+    for number, line in enumerate(lines, start=1):
         try:
-            rows.append(Row.model_validate_json(line))
+            rows.append(model.model_validate_json(line))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
-            raise BadRows(f"{file}:{number}: {where + ': ' if where else ''}{first['msg']}") from None
+            raise BadRows(f"{file}:{number}: {where + ': ' if where else ''}{first['msg']}; correct the line") from None
     return rows
 
 
-def skipped(row: Row) -> str:
-    """Why a row cannot be predicted; empty if it can."""
-    if row.weights_gib is None and row.kv_tokens is None and row.available_kv_gib is None:
-        return "nothing logged that is predicted"
-    if row.model is None:
-        return "the model is not named"
-    if models.lookup(_named(row)) is None:
-        return f"no config of {row.model} is bundled"
-    if row.tp is None:
-        return "the number of ranks is not stated"
-    return ""
-
-
-def _named(row: Row) -> str:
-    """The bundled model of a row: a quantised checkpoint has the KV cache of the plain one."""
-    return (row.model or "").removesuffix("-FP8")
-
-
-def job(row: Row, folder: Path) -> Request:
-    """The dry run whose engine has the row's sizes; what the row leaves out is vLLM's default on its GPU."""
-    overrides = {
-        "algorithm.adv_estimator": "grpo",
-        "actor_rollout_ref.model.path": _named(row),
-        "actor_rollout_ref.actor.use_dynamic_bsz": True,
-        f"{ROLLOUT}.name": "vllm",
-        f"{ROLLOUT}.tensor_model_parallel_size": row.tp,
-        f"{ROLLOUT}.max_num_seqs": row.max_num_seqs or 1024,
-        f"{ROLLOUT}.prompt_length": 512,
-        f"{ROLLOUT}.response_length": 512,
-        "data.max_prompt_length": 512,
-        "data.max_response_length": 512,
-    }
-    if row.max_model_len:
-        overrides[f"{ROLLOUT}.max_model_len"] = row.max_model_len
-    arguments = [f"{key}={value}" for key, value in overrides.items()]
-    if row.available_kv_gib:
-        arguments.append(f"++{KWARGS}.kv_cache_memory_bytes={round(row.available_kv_gib * GIB)}")
-    question = Question(gpus=("MI300X",))
-    (gpu,) = identities(question)
-    return request(question, Job(MAIN, tuple(arguments)), gpu, folder)
+def half(number: int) -> str:
+    """``odd`` or ``even``, of a line counted from 1: a calibration may be fitted on odd lines, even ones judge it."""
+    return "odd" if number % 2 else "even"

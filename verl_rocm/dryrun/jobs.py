@@ -104,8 +104,10 @@ def jobs(question: Question, arch: str) -> list[Job]:
         completed = completion(question.overrides)
         return [Job(MAIN, (*completed, *question.overrides), completed=completed)]
     launched = []
-    found = script.launches(question.script, question.overrides, trusted=question.trust, arch=arch, gpus=question.count)
-    for launch in found:
+    launches = script.launches(
+        question.script, question.overrides, trusted=question.trust, arch=arch, gpus=question.count
+    )
+    for launch in launches:
         exported = {
             key: value
             for key, value in launch.environment.items()

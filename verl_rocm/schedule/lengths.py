@@ -91,7 +91,8 @@ def from_log(path: Path, number: int, maximum: int, seed: int = 0) -> tuple[Leng
         raise ScheduleError(
             f"{path}: cannot be read ({error.__class__.__name__}); give the log of a verl run"
         ) from None
-    steps = [found for line in text.splitlines() if "response_length/mean" in (found := dict(METRIC.findall(line)))]
+    lines = (dict(METRIC.findall(line)) for line in text.splitlines())
+    steps = [metrics for metrics in lines if "response_length/mean" in metrics]
     if not steps:
         raise ScheduleError(f"{path}: holds no response_length/mean; give the console log of a verl run")
     try:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from verl_rocm import models
-
-from . import compose, devices, memory, resolve, serve, sleep
+from . import attention, compose, devices, memory, resolve, serve, sleep
 from .explain import missing_field
 from .journey import journey, requested_graphs
 from .keys import scalars
+from .model import model_config, place_model
+from .others import other_engines
 from .overrides import by_key
 from .problem import Refused, first_line
 from .sizes import sizes
+from .stages import Stages, heard
 from .wire import (
     LEFT_OUT,
     ROLLOUT,
     Answer,
     Kind,
-    OtherEngine,
     Placed,
     Problem,
     Refusal,
@@ -32,128 +29,6 @@ from .wire import (
     Sizes,
     Sleep,
 )
-
-SHOWN = ("name", "tensor_model_parallel_size", "enforce_eager", "gpu_memory_utilization", "free_cache_engine")
-T = TypeVar("T")
-
-
-class _Warnings(logging.Handler):
-    """Keeps what vLLM and verl warn about while they resolve."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = " ".join(record.getMessage().split())
-        if text not in self.lines:
-            self.lines.append(text)
-
-
-@contextmanager
-def _heard() -> Iterator[list[str]]:
-    """The warnings of vLLM and verl inside the block."""
-    handler = _Warnings()
-    loggers = [logging.getLogger(name) for name in ("vllm", "verl")]
-    for logger in loggers:
-        logger.addHandler(handler)
-    try:
-        yield handler.lines
-    finally:
-        for logger in loggers:
-            logger.removeHandler(handler)
-
-
-def other_engines(config: Any) -> Iterator[OtherEngine]:
-    """Rollouts beside the actor's, which verl starts as engines of their own: reward model, and teachers."""
-    from omegaconf import OmegaConf
-
-    parts: list[tuple[str, str, str]] = []
-    if OmegaConf.select(config, "reward.reward_model.enable"):
-        parts.append(("reward model", "reward.reward_model", "rollout"))
-    if OmegaConf.select(config, "distillation.enabled"):
-        teachers = OmegaConf.select(config, "distillation.teacher_models") or {}
-        parts += [("teacher", f"distillation.teacher_models.{name}", "inference") for name in teachers]
-    for what, key, part in parts:
-        path, engine = OmegaConf.select(config, f"{key}.model_path"), OmegaConf.select(config, f"{key}.{part}")
-        if path and engine:
-            settings = {name: resolve.plain(engine.get(name)) for name in SHOWN}
-            yield OtherEngine(what=what, key=f"{key}.{part}", model=str(path), settings=settings)
-
-
-def place_model(config: Any, request: Request) -> tuple[str, Placed]:
-    """Point the composed config at an architecture config; the tokenizer plays no part and is left out.
-
-    Returns:
-        The job's own name of the model, and where its config lies.
-
-    Raises:
-        Refused: nobody has that model.
-    """
-    from omegaconf import OmegaConf
-
-    model = config.actor_rollout_ref.model
-    named = str(model.path)
-    wished = request.model or named
-    placed = request.models.get(wished) or _bundled(wished, Path(request.folder))
-    if placed is None:
-        message = f"model {wished} is neither a directory nor bundled"
-        hint = "give --model DIR, a bundled name (--models lists them), or a hub name with a network"
-        raise Refused("model", message, hint, Kind.UNKNOWN_MODEL, model=wished)
-    os.environ.setdefault("VERL_ROCM_MODEL", placed.directory)
-    OmegaConf.set_struct(model, False)
-    model.path, model.load_tokenizer = placed.directory, False
-    model.hf_config_path = model.tokenizer_path = None
-    model.use_shm, model.lora_adapter_path, model.external_lib = False, None, None
-    model.custom_chat_template = None
-    critic = OmegaConf.select(config, "critic.model")
-    if critic is not None and "path" in critic:  # verl loads it to check the critic's settings
-        OmegaConf.set_struct(critic, False)
-        critic.path, critic.load_tokenizer = placed.directory, False
-        critic.hf_config_path = critic.tokenizer_path = None
-    return named, placed
-
-
-def _bundled(name: str, folder: Path) -> Placed | None:
-    """The config of a model that no command line names, but a config file of the user's own."""
-    model = models.place(name, folder)
-    return Placed(directory=str(model.directory), source=model.source) if model else None
-
-
-def model_config(config: Any, named: str) -> Any:
-    """verl's model config object.
-
-    Raises:
-        Refused: transformers or verl refuses the model.
-    """
-    from verl.utils.config import omega_conf_to_dataclass
-
-    try:
-        return omega_conf_to_dataclass(config.actor_rollout_ref.model)
-    except Exception as error:
-        raise Refused("model", f"{named}: {first_line(error)}", "", Kind.MODEL) from None
-
-
-class _Stages:
-    """Runs stages and keeps what each refuses, so that a user sees all of it at once."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = list(problems)
-
-    def run(self, stage: Callable[[], T]) -> T | None:
-        """The stage's value; None where it refused, or cannot work because an earlier one did."""
-        try:
-            return stage()
-        except Refused as refused:
-            self.problems.append(refused.problem)
-        except Exception:
-            if not self.problems:
-                raise
-        return None
-
-    def refusal(self) -> Refusal:
-        """All that was refused."""
-        return Refusal(problems=tuple(dict.fromkeys(self.problems)))
 
 
 def _scope(config: Any) -> None:
@@ -180,9 +55,9 @@ def _interpolate(config: Any) -> None:
 def _see_devices(config: Any, request: Request, variables: dict[str, str]) -> Sizes:
     """Sizes of the job on the GPUs that its variables leave visible, as Ray, verl and vLLM read them."""
     seen = devices.visible(variables, request.identity.count)
-    asked_for = sizes(config, request, len(seen))
-    devices.serve(variables, seen[: min(asked_for.gpus_of_one_engine, asked_for.gpus_per_node)])
-    return asked_for
+    job_sizes = sizes(config, request, len(seen))
+    devices.serve(variables, seen[: min(job_sizes.gpus_of_one_engine, job_sizes.gpus_per_node)])
+    return job_sizes
 
 
 def _validate(config: Any, request: Request, overrides: Sequence[str]) -> None:
@@ -199,7 +74,7 @@ def _resolution(
     of_verl: Any,
     placed: Placed,
     named: str,
-    asked_for: Sizes,
+    job_sizes: Sizes,
     sent: dict[str, str],
     overrides: Sequence[str],
     warnings: Sequence[str],
@@ -210,7 +85,7 @@ def _resolution(
     switch = os.environ.get("VLLM_ROCM_USE_AITER")
     return Resolution(
         model=resolve.model(vllm_config, named, placed.source, of_verl.architectures[0]),
-        sizes=asked_for.model_copy(update={"nodes_of_one_engine": served.replica.nnodes}),
+        sizes=job_sizes.model_copy(update={"nodes_of_one_engine": served.replica.nnodes}),
         journey=journey(served, config, texts),
         command=("vllm", "serve", named, *served.handed.command),
         graphs=resolve.graphs(vllm_config, requested_graphs(served)),
@@ -228,7 +103,7 @@ def _resolution(
         resolved=resolve.resolved(vllm_config),
         config=scalars(config),
         warnings=tuple(warnings),
-        attention=resolve.attention(vllm_config, switch),  # last: AITER's presence cannot be taken back
+        attention=attention.choices(vllm_config, switch),  # last: AITER's presence cannot be taken back
     )
 
 
@@ -240,7 +115,7 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
     """
     config, overrides, refused = compose.compose(request.launcher, request.arguments)
     own = [problem for problem in refused if request.foreign and problem.kind in (Kind.UNKNOWN_KEY, Kind.APPEND)]
-    stages = _Stages([problem for problem in refused if problem not in own])
+    stages = Stages([problem for problem in refused if problem not in own])
     if config is None:
         return stages.refusal()
     stages.run(lambda: _scope(config))
@@ -250,22 +125,22 @@ def answer(request: Request, variables: dict[str, str]) -> Answer:
     stages.run(lambda: _interpolate(config))
     if any(problem.kind in (Kind.COMPOSE, Kind.OTHER_BACKEND) for problem in stages.problems):
         return stages.refusal()
-    asked_for = stages.run(lambda: _see_devices(config, request, variables))
+    job_sizes = stages.run(lambda: _see_devices(config, request, variables))
     sent = stages.run(lambda: serve.environment(config, request.environment))
     if model is None or sent is None:
         return stages.refusal()
     serve.apply(sent)
     stages.run(lambda: _validate(config, request, overrides))
-    if stages.problems or asked_for is None:
+    if stages.problems or job_sizes is None:
         return stages.refusal()
     named, placed = model
     of_verl = model_config(config, named)
-    with _heard() as warnings:
+    with heard() as warnings:
         served = serve.serve(config, of_verl)
         weighing = memory.Weighing(served.vllm_config, config, request.identity)
     if own:
         warnings.append(f"{LEFT_OUT} {request.launcher}: {', '.join(str(problem.key) for problem in own)}")
-    resolution = _resolution(served, config, of_verl, placed, named, asked_for, sent, overrides, warnings)
+    resolution = _resolution(served, config, of_verl, placed, named, job_sizes, sent, overrides, warnings)
     return resolution.model_copy(update={"memory": weighing.finish()})
 
 

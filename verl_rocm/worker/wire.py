@@ -6,129 +6,44 @@ of these models, so that a field which one side lacks is an error there and not 
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from verl_rocm.memory.rollout import NOT_WEIGHED, RolloutMemory
 from verl_rocm.part import Part
 
-ROLLOUT = "actor_rollout_ref.rollout"
-VISIBILITY = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+from .refusal import REFUSERS, Kind, Problem, Refusal, Stage
+from .request import ROLLOUT, VISIBILITY, Identity, Placed, Request, Requests
 
+__all__ = [
+    "LEFT_OUT",
+    "REFUSERS",
+    "ROLLOUT",
+    "VISIBILITY",
+    "Answer",
+    "Answers",
+    "Attention",
+    "Graphs",
+    "Identity",
+    "Kind",
+    "Model",
+    "OtherEngine",
+    "Placed",
+    "Precision",
+    "Problem",
+    "Refusal",
+    "Request",
+    "Requests",
+    "Resolution",
+    "Runner",
+    "Sizes",
+    "Sleep",
+    "Stage",
+    "Trace",
+]
 
-class Identity(Part):
-    """The GPUs that the child claims to have: ``count`` of one kind in a node.  ``memory_gib`` in GiB (2^30 bytes)."""
-
-    name: str
-    arch: str
-    memory_gib: int
-    pci: str
-    compute_units: int
-    fp8: str
-    count: int
-
-
-class Placed(Part):
-    """A folder with a model's ``config.json``, and where that comes from, in the report's words."""
-
-    directory: str
-    source: str
-
-
-class Request(Part):
-    """One launch of verl to be resolved.
-
-    ``models`` are configs by the name that a job gives; ``folder`` is a folder of this run, into which the child may
-    put bundled ones that a config file of the user's own names.  ``devices`` are the job's visibility variables,
-    ``environment`` what a script exported, ``limit`` seconds;
-    ``foreign`` trainers may have keys that verl's own lack, which are left out.
-    """
-
-    identity: Identity
-    launcher: str
-    arguments: tuple[str, ...]
-    models: dict[str, Placed]
-    folder: str
-    rocm: str | None = None
-    model: str | None = None
-    nodes: int | None = None
-    environment: dict[str, str] = Field(default_factory=dict)
-    devices: dict[str, str] = Field(default_factory=dict)
-    limit: int = 120
-    foreign: bool = False
-
-
-class Requests(Part):
-    """All requests of a run; the child imports vLLM once and answers each in a fork."""
-
-    requests: tuple[Request, ...]
-
-
-class Kind(StrEnum):
-    """What refused a job, or why it cannot be dry-run.  :data:`REFUSERS` says whose decision each is."""
-
-    UNKNOWN_KEY = "unknown key"
-    APPEND = "append"
-    MISSING = "missing"
-    MALFORMED = "malformed"
-    COMPOSE = "compose"
-    CONFIG_PATH = "config path"
-    NO_MODULE = "no module"
-    MISSING_CONFIG = "missing config"
-    VERL = "verl refuses"
-    VLLM = "vLLM refuses"
-    MODEL = "model refused"
-    UNKNOWN_MODEL = "unknown model"
-    VISIBILITY = "visibility"
-    GPUS = "gpus"
-    OTHER_BACKEND = "other backend"
-    LAUNCHER = "launcher"
-    FAULT = "fault"
-
-
-VERL_KINDS = (
-    Kind.UNKNOWN_KEY,
-    Kind.APPEND,
-    Kind.MISSING,
-    Kind.MALFORMED,
-    Kind.COMPOSE,
-    Kind.CONFIG_PATH,
-    Kind.NO_MODULE,
-    Kind.VERL,
-)
-# Who refuses the job at its real start as well; of the other kinds it is the dry run that cannot go on.
-REFUSERS = dict.fromkeys(VERL_KINDS, "verl") | {Kind.VLLM: "vLLM", Kind.MODEL: "transformers"}
 LEFT_OUT = "left out, no keys of"  # the one warning that is the dry run's own: keys of a foreign trainer
-Stage = Literal["compose", "model", "verl", "vllm", "devices", "scope", "fault"]
-
-
-class Problem(Part):
-    """One thing that stops a job.  ``key``, ``nearest`` and ``file`` are of an unknown key, ``model`` of a model."""
-
-    kind: Kind
-    stage: Stage
-    message: str
-    hint: str = ""
-    key: str | None = None
-    nearest: str | None = None
-    file: str | None = None
-    model: str | None = None
-
-    @property
-    def refuser(self) -> str | None:
-        """Who refuses the job, as at its real start; None where it is the dry run that cannot go on."""
-        return REFUSERS.get(self.kind)
-
-    @property
-    def text(self) -> str:
-        """What is wrong, without the hint."""
-        return f"{self.refuser} refuses this job: {self.message}" if self.refuser else self.message
-
-    def line(self) -> str:
-        """The problem for a reader, in one line."""
-        return self.text + (f": {self.hint}" if self.hint else "")
 
 
 class Trace(Part):
@@ -245,14 +160,6 @@ class Resolution(Part):
     config: dict[str, bool | int | float | str | None]
     warnings: tuple[str, ...]
     memory: RolloutMemory = NOT_WEIGHED
-    seconds: float = 0.0
-
-
-class Refusal(Part):
-    """Everything that stops a job, as far as it can be seen in one go."""
-
-    result: Literal["refused"] = "refused"
-    problems: tuple[Problem, ...] = Field(min_length=1)
     seconds: float = 0.0
 
 

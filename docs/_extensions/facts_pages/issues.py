@@ -42,7 +42,7 @@ def entry(facts: Facts, issue: Issue) -> nodes.section:
                     ("Cause", paragraph(*prose(facts, issue.cause, issue))),
                     ("How to tell", paragraph(*prose(facts, issue.diagnosis, issue))),
                     ("Fix", nodes.enumerated_list("", *fixes, enumtype="arabic", suffix=".")),
-                    ("Against", conflicts if issue.conflicts_with else None),
+                    ("Conflicts with", conflicts if issue.conflicts_with else None),
                     ("Happens with", where(issue.versions, "No limit is known.")),
                     ("Gone with", paragraph(_fixed_in(issue))),
                     *trust(facts, issue),

@@ -16,7 +16,7 @@ SCRIPT = ROOT / "snippets" / "how_to" / "get_vllm.sh"
 TORCH = "PyTorch: the CPU build 2.13.0, made to say that it is built for HIP 7.0"
 RECORDED = "cmake: a script that records how it is called and leaves empty libraries"
 COMPILER = "the device compiler: a script that makes empty objects; host code is compiled by g++"
-CMAKE_TOLD = "ROCm's CMake files: cmake is told by hand what they would find"
+CMAKE_FILES = "ROCm's CMake files: cmake is told by hand what they would find"
 RUNTIME = "libamdhip64: 5.2 of Debian 12; HIP headers: 7.1 of the triton wheel"
 FOLDERS = "ROCM_PATH: a folder with the runtime, the headers and the stand-in compiler"
 REQUIREMENTS = "pip install of the requirements: recorded, not made; torchvision, amdsmi: empty modules; GIB_PER_JOB=1"
@@ -48,7 +48,7 @@ STEPS = {
         Step(
             "configure",
             "cmake configures that source, for a known and for an unknown arch",
-            (TORCH, CMAKE_TOLD, KERNELS),
+            (TORCH, CMAKE_FILES, KERNELS),
         ),
         Step(
             "link",
@@ -58,7 +58,7 @@ STEPS = {
         Step(
             "build",
             "get_vllm.sh from its first line to its last, with the real setup.py, cmake, ninja, hipify, g++ and pip",
-            (TORCH, FOLDERS, CMAKE_TOLD, COMPILER, RUNTIME, REQUIREMENTS, KERNELS),
+            (TORCH, FOLDERS, CMAKE_FILES, COMPILER, RUNTIME, REQUIREMENTS, KERNELS),
         ),
     )
 }

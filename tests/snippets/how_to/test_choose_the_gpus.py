@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from guide.doctest import processes
 from guide.doctest.plugin import Evidence
 from guide.records.ray import VisibilityCase, load_visibility
 from snippets.how_to import choose_the_gpus
+from snippets.how_to.choose_the_gpus import Job, Process
 from tests.support.stand_ins import stand_ins
 
 ROOT = Path(__file__).parents[3]
@@ -60,16 +62,17 @@ def test_ray_is_started_without_the_variables(tmp_path: Path, variables: dict[st
 @pytest.mark.parametrize("case", RECORD.cases, ids=lambda case: case.id)
 def test_the_script_says_what_was_recorded(case: VisibilityCase) -> None:
     if case.workers:
-        assert choose_the_gpus.problems(case.model_dump()) == case.problems
+        assert choose_the_gpus.problems(cast(Job, case.model_dump())) == case.problems
 
 
 @pytest.mark.block("how_to/choose_the_gpus.py", "worker", "server", evidence="dry run")
 def test_too_few_or_no_gpus_are_a_problem() -> None:
-    worker: dict[str, object] = {"problem": None, "gpus": 0, "ray": {}, "verl": {}, "gpu": ["0"]}
-    server = worker | {"gpus": 3, "vllm": {}}
-    seen = {"shell": {}, "gpus": 1, "workers": [worker], "server": server, "problem": None}
+    worker: Process = {"problem": None, "gpus": 0, "ray": {}, "verl": {}, "gpu": ["0"]}
+    server: Process = {**worker, "gpus": 3, "vllm": {}}
+    seen: Job = {"shell": {}, "gpus": 1, "workers": [worker], "server": server, "problem": None}
     assert choose_the_gpus.problems(seen) == ["worker 0: sees no GPU", "vLLM: sees 3 GPUs, its replica has 1"]
-    assert choose_the_gpus.problems(seen | {"workers": [], "server": None, "problem": "counts 1"}) == ["Ray: counts 1"]
+    few: Job = {**seen, "workers": [], "server": None, "problem": "counts 1"}
+    assert choose_the_gpus.problems(few) == ["Ray: counts 1"]
     assert choose_the_gpus.report(seen)[-1] == "vLLM engine   none set; 3 GPUs"
 
 

@@ -16,7 +16,7 @@ STEPS = int(os.environ.get("STEPS") or 2)
 
 
 @pytest.fixture(scope="module")
-def made(request: pytest.FixtureRequest) -> Path:
+def inputs(request: pytest.FixtureRequest) -> Path:
     """Model and data of the runs of this module."""
     return training.prepare(training.scratch("grpo"), str(request.config.getoption("--model")))
 
@@ -27,9 +27,9 @@ def made(request: pytest.FixtureRequest) -> Path:
 @pytest.mark.block("tutorial/arithmetic_data.py", "imports", "row", "write")
 @pytest.mark.block("tutorial/arithmetic_reward.py", "reward")
 def test_grpo_trains(
-    made: Path, accelerator: Accelerator, evidence: Evidence, capsys: pytest.CaptureFixture[str]
+    inputs: Path, accelerator: Accelerator, evidence: Evidence, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = training.run("grpo.sh", made, made / "run", steps=STEPS, accelerator=accelerator, more=training.KEEP_LAST)
+    run = training.run("grpo.sh", inputs, inputs / "run", steps=STEPS, accelerator=accelerator, more=training.KEEP_LAST)
     with capsys.disabled():
         show(run, STEPS, accelerator)
     checks.assert_trained(run, STEPS)
@@ -38,7 +38,7 @@ def test_grpo_trains(
         checks.assert_learned(run)
     assert not run.left, f"left behind: {run.left}"
     keep(run, STEPS, accelerator)
-    named = made / training.NAMED
+    named = inputs / training.NAMED
     evidence.passed(model=named.read_text() if named.is_file() else "a tiny Qwen2", steps=STEPS, GPUS=1)
     evidence.measured(
         seconds=run.seconds, peak_gib=run.peak_gib, reward_first=run.curve()[0], reward_last=run.curve()[-1]

@@ -26,9 +26,9 @@ def test_ppo_has_a_critic(tmp_path: Path) -> None:
 
 
 @pytest.mark.block("how_to/recipes/fully_async.sh", "split", "launch", evidence="checked")
-@pytest.mark.parametrize(("given", "train", "rollout"), [({}, 4, 4), ({"GPUS": "8", "ROLLOUT_GPUS": "6"}, 2, 6)])
-def test_half_of_the_gpus_generate(tmp_path: Path, given: dict[str, str], train: int, rollout: int) -> None:
-    arguments, code = expand(tmp_path, recipe="fully_async", **given)
+@pytest.mark.parametrize(("sizes", "train", "rollout"), [({}, 4, 4), ({"GPUS": "8", "ROLLOUT_GPUS": "6"}, 2, 6)])
+def test_half_of_the_gpus_generate(tmp_path: Path, sizes: dict[str, str], train: int, rollout: int) -> None:
+    arguments, code = expand(tmp_path, recipe="fully_async", **sizes)
     assert code == 0
     assert arguments[:3] == ["python3", "-m", FULLY_ASYNC]
     config = compose(arguments[3:], "experimental/fully_async_policy", "fully_async_ppo_trainer")

@@ -40,8 +40,8 @@ def compose(overrides: list[str], folder: str = "trainer", name: str = "ppo_trai
 
 @pytest.mark.block("how_to/recipes/settings.sh", "variables", evidence="checked")
 def test_the_script_hands_its_variables_on(tmp_path: Path) -> None:
-    given = {"MODEL": "m", "TRAIN_FILES": "t", "VAL_FILES": "v", "GPUS": "4", "TENSOR_PARALLEL": "1"}
-    arguments, code = expand(tmp_path, "trainer.total_epochs=2", **given)
+    variables = {"MODEL": "m", "TRAIN_FILES": "t", "VAL_FILES": "v", "GPUS": "4", "TENSOR_PARALLEL": "1"}
+    arguments, code = expand(tmp_path, "trainer.total_epochs=2", **variables)
     assert code == 0
     assert arguments[:3] == ["python3", "-m", "verl.trainer.main_ppo"]
     config = compose(arguments[3:])
@@ -133,8 +133,8 @@ def test_verl_drops_a_false_that_is_vllms_default_already(monkeypatch: pytest.Mo
     monkeypatch.setattr(importlib.metadata, "version", version)
     from verl.workers.rollout.vllm_rollout.utils import build_cli_args_from_config
 
-    given = ["enforce_eager", "disable_custom_all_reduce", "enable_prefix_caching", "enable_chunked_prefill"]
-    assert build_cli_args_from_config(dict.fromkeys(given, False)) == [
+    switches = ["enforce_eager", "disable_custom_all_reduce", "enable_prefix_caching", "enable_chunked_prefill"]
+    assert build_cli_args_from_config(dict.fromkeys(switches, False)) == [
         "--no-enable_prefix_caching",
         "--no-enable_chunked_prefill",
     ]

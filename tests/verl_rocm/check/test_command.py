@@ -25,7 +25,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return code, printed.out, printed.err
 
 
-def made(name: str) -> Path:
+def description(name: str) -> Path:
     return FOLDER / f"made_{name}.json"
 
 
@@ -51,13 +51,13 @@ def test_with_nothing_to_judge_it_does_not_say_that_nothing_was_found(
 
 
 def test_the_worst_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, "--machine", made("mi300x_rocm_7_2"))
+    _, out, _ = run(capsys, "--machine", description("mi300x_rocm_7_2"))
     reported = "VRAM grows by 6 to 7 GB each step [ipc-memory-leak-rocm-7-2, reported]"
     assert reported in out and "confirmed], and 8 more" in out.splitlines()[0]
 
 
 def test_without_amd_gpus_it_says_so_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "--machine", made("no_amd"))
+    code, out, _ = run(capsys, "--machine", description("no_amd"))
     assert code == 0
     assert [line for line in out.splitlines() if "no AMD GPU" in line] == [out.splitlines()[1]]
     assert "vLLM 0.30.0 (CPU build)" in out
@@ -66,17 +66,17 @@ def test_without_amd_gpus_it_says_so_in_one_line(capsys: pytest.CaptureFixture[s
 
 
 def test_sleep_mode_is_judged_by_the_contract_and_by_the_issues(capsys: pytest.CaptureFixture[str]) -> None:
-    file = made("mi300x_clean")
+    file = description("mi300x_clean")
     assert json.loads(run(capsys, "--machine", file, "--json")[1])["sleep"] == "vLLM 0.33.0 accepts sleep mode on ROCm"
     old = json.loads(run(capsys, "--machine", file, "--json", "--vllm", "0.11.0")[1])
     assert old["sleep"] == "vLLM 0.11.0 refuses sleep mode on ROCm"
     assert "sleep-refused-on-rocm" in [finding["id"] for finding in old["findings"]]
-    stays = json.loads(run(capsys, "--machine", made("mi300x_verl_image"), "--json")[1])["sleep"]
+    stays = json.loads(run(capsys, "--machine", description("mi300x_verl_image"), "--json")[1])["sleep"]
     assert stays.endswith("see sleep-leaves-vram-full, sleep-pool-misses-alloc-conf-alias")
 
 
 def test_what_it_writes_it_reads_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    first = run(capsys, "--machine", made("variables"), "--json")
+    first = run(capsys, "--machine", description("variables"), "--json")
     (tmp_path / "sent.json").write_text(first[1])
     assert run(capsys, "--machine", tmp_path / "sent.json", "--json") == first
     (tmp_path / "part.json").write_text(json.dumps(described("variables")))
@@ -174,7 +174,7 @@ def test_it_runs_alone_without_programs_of_rocm_and_imports_no_engine(tmp_path: 
     for name in ("vllm", "torch", "ray", "verl"):
         (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')")
     environ = {**os.environ, "PATH": "", "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "verl_rocm", "check", "--json", "--machine", str(made("mi300x_clean"))]
+    command = [sys.executable, "-m", "verl_rocm", "check", "--json", "--machine", str(description("mi300x_clean"))]
     for arguments in (command, command[:5]):
         done = subprocess.run(arguments, capture_output=True, text=True, env=environ, cwd=tmp_path, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")

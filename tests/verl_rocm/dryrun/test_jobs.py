@@ -8,8 +8,8 @@ from verl_rocm.dryrun.jobs import MAIN, Question, jobs, placed
 def launched(tmp_path: Path, body: str) -> list[tuple[str, tuple[str, ...], str, bool]]:
     script = tmp_path / "run.sh"
     script.write_text(body)
-    found = jobs(Question(script=script, count=4), "gfx942")
-    return [(job.launcher, job.arguments, job.notes, job.foreign) for job in found]
+    launches = jobs(Question(script=script, count=4), "gfx942")
+    return [(job.launcher, job.arguments, job.notes, job.foreign) for job in launches]
 
 
 def test_a_trainer_of_others_is_resolved_as_verls_and_says_so(tmp_path: Path) -> None:

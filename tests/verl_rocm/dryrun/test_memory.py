@@ -18,7 +18,7 @@ from verl_rocm.paste import ROLLOUT
 BATCH = {"data.train_batch_size": 1024, f"{ROLLOUT}.n": 8}
 
 
-def found(**changes: Any) -> list[Finding]:
+def findings(**changes: Any) -> list[Finding]:
     job = samples.resolution(config=BATCH).model_copy(update={"memory": weighed(**changes)})
     return list(memory.find(load(), job))
 
@@ -28,11 +28,11 @@ def lines(finding: Finding) -> list[str]:
 
 
 def test_room_for_every_sequence_is_no_finding() -> None:
-    assert found() == []  # 74 GiB hold 1184 sequences, and the engine runs 256
+    assert findings() == []  # 74 GiB hold 1184 sequences, and the engine runs 256
 
 
 def test_weights_that_do_not_fit() -> None:
-    (finding,) = found(weights=100)
+    (finding,) = findings(weights=100)
     assert finding.id == "weights-do-not-fit" and finding.level == "finding"
     assert "100.0 GiB" in finding.title and "96.0 GiB" in finding.title
     assert lines(finding) == [
@@ -46,13 +46,13 @@ def test_a_cache_that_is_too_small_for_the_models_length() -> None:
         each.model_copy(update={"blocks": 0, "tokens": 0, "longest": 0.0, "half_response": 0.0})
         for each in weighed(weights=86).holdings
     )
-    (finding,) = found(weights=86, needed=32 * 2**30, holdings=nothing)
+    (finding,) = findings(weights=86, needed=32 * 2**30, holdings=nothing)
     assert finding.id == "kv-cache-too-small"
     assert lines(finding)[0] == f"{ROLLOUT}.max_model_len=1024"
 
 
 def test_fewer_sequences_than_run_at_once() -> None:
-    (finding,) = found(weights=86)  # 2 to 6 GiB hold 32 to 96 long sequences, and fewer than 256 half ones
+    (finding,) = findings(weights=86)  # 2 to 6 GiB hold 32 to 96 long sequences, and fewer than 256 half ones
     assert finding.id == "kv-cache-preempts" and finding.level == "finding"
     assert "32 to 96" in finding.title and "256" in finding.title
     assert lines(finding)[-1] == f"{ROLLOUT}.max_num_seqs=32"
@@ -61,7 +61,7 @@ def test_fewer_sequences_than_run_at_once() -> None:
 
 @pytest.mark.parametrize("weights", [74, 80])  # 224 to 288 long sequences, and 128 to 192
 def test_where_only_many_long_answers_overflow_it_is_a_note(weights: int) -> None:
-    (finding,) = found(weights=weights)
+    (finding,) = findings(weights=weights)
     assert finding.level == "note"
 
 

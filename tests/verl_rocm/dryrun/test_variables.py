@@ -12,12 +12,12 @@ from verl_rocm.paste import KWARGS
 VERSIONS = {"vllm": "0.30.0", "verl": "0.9.1"}
 
 
-def found(versions: dict[str, str] = VERSIONS, **exported: str) -> list[Finding]:
+def findings(versions: dict[str, str] = VERSIONS, **exported: str) -> list[Finding]:
     return list(unread(load(), versions, exported))
 
 
 def test_the_finding_names_the_last_reader_and_the_replacement() -> None:
-    (item,) = found(VLLM_ATTENTION_BACKEND="XFORMERS")
+    (item,) = findings(VLLM_ATTENTION_BACKEND="XFORMERS")
     assert item.title == (
         "VLLM_ATTENTION_BACKEND=XFORMERS does nothing: vLLM 0.30.0 does not read it; "
         "0.14.1 was the last release to read it"
@@ -30,14 +30,14 @@ def test_the_finding_names_the_last_reader_and_the_replacement() -> None:
 
 
 def test_a_variable_without_a_replacement_is_left_out() -> None:
-    (item,) = found(VLLM_USE_V1="1")
+    (item,) = findings(VLLM_USE_V1="1")
     assert "0.11.0 was the last release to read it" in item.title
     assert [way.lines for way in item.remedies] == [("unset VLLM_USE_V1",)]
 
 
 def test_an_argument_of_that_name_is_the_replacement_though_no_issue_says_so() -> None:
     """VLLM_ENABLE_CHUNKED_PREFILL was never read, and the engine has an argument of its name."""
-    (item,) = found(VLLM_ENABLE_CHUNKED_PREFILL="1")
+    (item,) = findings(VLLM_ENABLE_CHUNKED_PREFILL="1")
     assert item.id == "variable-not-read"
     assert "no release that this guide knows does" in item.title
     assert [way.text for way in item.remedies] == [
@@ -58,4 +58,4 @@ def test_an_argument_of_that_name_is_the_replacement_though_no_issue_says_so() -
     ],
 )
 def test_no_finding(name: str, value: str, versions: dict[str, str]) -> None:
-    assert found(versions, **{name: value}) == []
+    assert findings(versions, **{name: value}) == []

@@ -90,20 +90,20 @@ JOBS: dict[str, tuple[str, list[str]]] = {
 
 
 Answer = Report | RefusedJob
-Asked = tuple[Request, Job]
+Requested = tuple[Request, Job]
 
 
-def request(gpu: str, overrides: list[str], folder: Path, **more: Any) -> Asked:
+def request(gpu: str, overrides: list[str], folder: Path, **more: Any) -> Requested:
     question = Question(tuple(overrides), gpus=(gpu,), rocm="7.2.1")
     return requested(question, Job(MAIN, tuple(overrides), **more), folder)
 
 
-def requested(question: Question, job: Job, folder: Path) -> Asked:
+def requested(question: Question, job: Job, folder: Path) -> Requested:
     (gpu,) = identities(question)
     return request_of(question, job, gpu, folder), job
 
 
-def resolved(pairs: list[Asked]) -> list[Answer]:
+def resolved(pairs: list[Requested]) -> list[Answer]:
     from verl_rocm.facts.load import load
 
     requests = [request for request, _ in pairs]

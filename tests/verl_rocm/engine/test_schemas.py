@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import JsonValue
 
 from tests.verl_rocm.check.descriptions import FILES
 from tests.verl_rocm.dryrun.samples import GPU, report
@@ -20,8 +20,8 @@ from verl_rocm.worker.wire import Kind, Problem
 LOG = Path(__file__).parents[2] / "support" / "explain" / "job.log"
 
 
-def published(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(schemas.file(name).read_text(encoding="utf-8"))
+def published(name: str) -> JsonValue:
+    content: JsonValue = json.loads(schemas.file(name).read_text(encoding="utf-8"))
     return content
 
 

@@ -70,7 +70,7 @@ def steps(requests: Sequence[Request], limits: Limits) -> Iterator[Step]:
         params = SamplingParams(max_tokens=request.response_tokens, ignore_eos=True)
         params.update_from_generation_config({}, eos_token_id=None)
         scheduler.add_request(EngineRequest(str(number), prompt, params, None, block_hasher=hasher))
-    made = dict.fromkeys(map(str, range(len(requests))), 0)
+    generated = dict.fromkeys(map(str, range(len(requests))), 0)
     while scheduler.has_unfinished_requests():
         before = {request.request_id: request.num_preemptions for request in scheduler.requests.values()}
         order = list(scheduler.running)
@@ -84,6 +84,6 @@ def steps(requests: Sequence[Request], limits: Limits) -> Iterator[Step]:
         for name in names:
             request = after[name]
             complete = request.num_computed_tokens >= request.num_tokens
-            tokens.append([-(int(name) + 1) * 1_000_000 - made[name]] if complete else [])
-            made[name] += complete
+            tokens.append([-(int(name) + 1) * 1_000_000 - generated[name]] if complete else [])
+            generated[name] += complete
         scheduler.update_from_output(output, ModelRunnerOutput(names, {n: i for i, n in enumerate(names)}, tokens))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from verl_rocm.memory.rollout import GIB, Group, Holding, Lengths, Overhead, Range, Weighed, Weights
 
 NOTHING = Range(low=0, middle=0, high=0)
@@ -17,10 +15,10 @@ def holding(budget: int, per_sequence: int = 64) -> Holding:
     return Holding(budget=budget, blocks=blocks, tokens=int(held * 1024), longest=held, half_response=held * 4 / 3)
 
 
-def weighed(weights: float = 14, share: float = 96, most: float = 8, least: float = 4, **changes: Any) -> Weighed:
+def weighed(weights: float = 14, share: float = 96, most: float = 8, least: float = 4, **changes: object) -> Weighed:
     """Sizes in GiB: weights, the engine's share, and what profiling adds at most and at least."""
     left = (share - weights - taken for taken in (most, (most + least) / 2, least))
-    fields: dict[str, Any] = {
+    fields: dict[str, object] = {
         "lengths": Lengths(longest=1024, half_response=768),
         "weights": Weights(total=int(weights * GIB), by_dtype={"bfloat16": int(weights * GIB)}),
         "groups": (Group(kind="FullAttention", layers=28, block_size=16, page=BLOCK // 28),),
@@ -39,4 +37,4 @@ def weighed(weights: float = 14, share: float = 96, most: float = 8, least: floa
             graphs=NOTHING,
         ),
     }
-    return Weighed(**fields | changes)
+    return Weighed.model_validate(fields | changes)

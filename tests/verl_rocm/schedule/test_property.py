@@ -19,7 +19,7 @@ REQUESTS = st.lists(
 MANY = settings(max_examples=60, deadline=None)
 
 
-def made(schedule: Schedule, requests: tuple[Request, ...]) -> dict[int, int]:
+def generated(schedule: Schedule, requests: tuple[Request, ...]) -> dict[int, int]:
     """Tokens that each request made: one in each step after which all that it has are computed (no shared prompts)."""
     count = dict.fromkeys(range(len(requests)), 0)
     computed = dict.fromkeys(range(len(requests)), 0)
@@ -37,7 +37,7 @@ def made(schedule: Schedule, requests: tuple[Request, ...]) -> dict[int, int]:
 def test_every_response_gets_its_tokens_and_no_step_exceeds_a_limit(requests: tuple[Request, ...]) -> None:
     limits = replace(LIMITS, enable_prefix_caching=False)
     schedule = simulate(requests, limits)
-    assert made(schedule, requests) == {i: request.response_tokens for i, request in enumerate(requests)}
+    assert generated(schedule, requests) == {i: request.response_tokens for i, request in enumerate(requests)}
     for span in schedule.spans:
         numbers = [number for number, _ in span.scheduled]
         assert len(set(numbers)) == len(numbers) <= limits.max_num_seqs

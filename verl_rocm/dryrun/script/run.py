@@ -105,8 +105,8 @@ def launches(
         attempt, plan = _learnt(replace(plan, unset=unset, exits=exits), end, gpus)
         tried.append(attempt)
         if attempt.launches:
-            said = notes.line(attempt.notes, plan.filled)
-            return [replace(launch, notes=said) for launch in attempt.launches]
+            line = notes.line(attempt.notes, plan.filled)
+            return [replace(launch, notes=line) for launch in attempt.launches]
         if attempt.late:
             break
     lines = tried[0].output.strip().splitlines()
@@ -157,14 +157,14 @@ def _attempt(plan: Run) -> Attempt:
         late, status = shims.run(command, environment, scratch / "output", _working_folder(plan.script), plan.limit)
         hidden = {name for name in environment if name not in os.environ and name not in plan.environment}
         records = (scratch / "record").read_text(errors="replace").splitlines()
-        found = [Launch(**json.loads(line)) for line in records]
+        launches = [Launch(**json.loads(line)) for line in records]
         left: dict[str, list[str]] = {}
         for line in (scratch / "notes").read_text(errors="replace").splitlines():
             kind, _, text = line.partition("\t")
             left.setdefault(kind, []).append(text)
         with (scratch / "output").open("rb") as output:
             printed = output.read(shims.OUTPUT).decode(errors="replace")
-    kept = [replace(each, environment=_without(each.environment, hidden, plan.filled)) for each in found]
+    kept = [replace(each, environment=_without(each.environment, hidden, plan.filled)) for each in launches]
     return Attempt(kept, left, printed, status, late)
 
 

@@ -45,18 +45,18 @@ def _checked(result: int, what: str) -> int:
 
 def _mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
     """``mount(2)``."""
-    given = [text.encode() if text else None for text in (source, target, kind)]
-    _checked(_libc.mount(*given, ctypes.c_ulong(flags), data.encode() or None), f"mount {target}")
+    names = [text.encode() if text else None for text in (source, target, kind)]
+    _checked(_libc.mount(*names, ctypes.c_ulong(flags), data.encode() or None), f"mount {target}")
 
 
 def _mounts() -> list[tuple[str, int]]:
     """Mount points with the flags that must be given again when one is mounted read-only."""
-    found = []
+    mounts = []
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines():
         fields = line.split(" ")
         point = fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
-        found.append((point, sum(KEPT.get(name, 0) for name in fields[5].split(","))))
-    return found
+        mounts.append((point, sum(KEPT.get(name, 0) for name in fields[5].split(","))))
+    return mounts
 
 
 def _below(path: str, folder: str) -> bool:
@@ -156,10 +156,10 @@ def prefix(way: str, options: tuple[str, ...], scratch: Path) -> list[str]:
 @lru_cache(maxsize=1)
 def ways() -> dict[str, tuple[str, ...]]:
     """The ways that work on this system, best first, each with its options of ``unshare``; each was tried just now."""
-    found: dict[str, tuple[str, ...]] = {}
-    asked = [("namespaces", options) for options in UNSHARE] if shutil.which("unshare") else []
-    for way, options in [*asked, ("landlock", ())]:
-        if way in found:
+    working: dict[str, tuple[str, ...]] = {}
+    candidates = [("namespaces", options) for options in UNSHARE] if shutil.which("unshare") else []
+    for way, options in [*candidates, ("landlock", ())]:
+        if way in working:
             continue
         with tempfile.TemporaryDirectory(prefix="verl-rocm-try-") as name:
             scratch, outside = Path(name) / "in", Path(name) / "out"
@@ -167,8 +167,8 @@ def ways() -> dict[str, tuple[str, ...]]:
             act = f"echo >{scratch}/seen; (echo >/{outside}) 2>/dev/null; :"
             done = subprocess.run([*prefix(way, options, scratch), "sh", "-c", act], capture_output=True, cwd="/")
             if done.returncode == 0 and (scratch / "seen").is_file() and not outside.exists():
-                found[way] = options
-    return found
+                working[way] = options
+    return working
 
 
 def main(arguments: list[str]) -> int:

@@ -169,11 +169,11 @@ def test_nothing_that_a_script_starts_outlives_it(tmp_path: Path, monkeypatch: p
 
 def processes() -> str:
     """The command lines of all processes."""
-    found = []
+    lines = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            found.append(file.read_text(errors="replace").replace("\0", " "))
-    return "\n".join(found)
+            lines.append(file.read_text(errors="replace").replace("\0", " "))
+    return "\n".join(lines)
 
 
 def test_endless_output_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,9 +182,9 @@ def test_endless_output_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     seen = script._attempt
 
     def attempt(plan: script.Run) -> script.Attempt:
-        made = seen(plan)
-        sizes.append(len(made.output))
-        return made
+        result = seen(plan)
+        sizes.append(len(result.output))
+        return result
 
     monkeypatch.setattr(script, "_attempt", attempt)
     with pytest.raises(script.ScriptProblem):

@@ -14,7 +14,7 @@ from guide.doctest import tiny_model
 VOCABULARY = 320
 IMAGE = 3  # the token that stands for an image: the first after the special ones
 # Sizes that all families share: two layers of hidden size 128, four heads.
-COMMON: dict[str, Any] = {
+COMMON: dict[str, int | None] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 128,
     "intermediate_size": 256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ class Started:
     tokens: int
 
 
-def arguments(model: Path, budget: int, ranks: int = 1, **more: Any) -> dict[str, Any]:
+def arguments(model: Path, budget: int, ranks: int = 1, **more: object) -> dict[str, object]:
     """Arguments of the engine: eager, so that it starts without a pass over the model."""
     return {
         "model": str(model),
@@ -36,20 +37,20 @@ def arguments(model: Path, budget: int, ranks: int = 1, **more: Any) -> dict[str
     }
 
 
-def weighed(given: dict[str, Any], *budgets: int) -> Weighed | Unweighed:
+def weighed(options: Mapping[str, Any], *budgets: int) -> Weighed | Unweighed:
     """The configuration that vLLM resolves for this machine, weighed for these budgets."""
     from vllm.engine.arg_utils import EngineArgs
 
-    config = EngineArgs(**given).create_engine_config()
+    config = EngineArgs(**options).create_engine_config()
     return weigh.finish(weigh.start(config, LENGTHS, lambda _: budgets))
 
 
-def start(given: dict[str, Any]) -> Started:
+def start(options: Mapping[str, Any]) -> Started:
     """Start the engine, read its figures, and end it."""
     from vllm import LLM
     from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
 
-    llm = LLM(**given, worker_extension_cls="tests.verl_rocm.engine.memory.note.Extension")
+    llm = LLM(**options, worker_extension_cls="tests.verl_rocm.engine.memory.note.Extension")
     cache = llm.llm_engine.vllm_config.cache_config
     started = Started(tuple(llm.collective_rpc("loaded_bytes")), cache.num_gpu_blocks, cache.kv_cache_size_tokens)
     llm.llm_engine.engine_core.shutdown()

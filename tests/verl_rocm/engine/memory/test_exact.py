@@ -36,10 +36,10 @@ def test_engine_holds_what_was_weighed(name: str, ranks: int, folder: Path) -> N
     model = architectures.make(name, folder)
     # A VLM's checkpoint of this transformers has names that this vLLM's tower does not know; sizes are the same.
     more = {"load_format": "dummy"} if name == "VLM" else {}
-    given = engine.arguments(model, BUDGET, ranks, **more)
-    outcome = engine.weighed(given, BUDGET)
+    options = engine.arguments(model, BUDGET, ranks, **more)
+    outcome = engine.weighed(options, BUDGET)
     assert isinstance(outcome, Weighed), outcome
-    started = engine.start(given)
+    started = engine.start(options)
     (holding,) = outcome.holdings
     assert (holding.blocks, holding.tokens) == (started.blocks, started.tokens)
     assert started.weights == (outcome.weights.total,) * ranks
@@ -48,19 +48,19 @@ def test_engine_holds_what_was_weighed(name: str, ranks: int, folder: Path) -> N
 
 def test_the_smallest_cache_is_the_smallest_with_which_vllm_starts(folder: Path) -> None:
     for name in architectures.FAMILIES:
-        given = engine.arguments(architectures.make(name, folder), BUDGET)
-        first = engine.weighed(given)
+        options = engine.arguments(architectures.make(name, folder), BUDGET)
+        first = engine.weighed(options)
         assert isinstance(first, Weighed), (name, first)
-        outcome = engine.weighed(given, first.needed - 1, first.needed)
+        outcome = engine.weighed(options, first.needed - 1, first.needed)
         assert isinstance(outcome, Weighed)
         assert [holding.blocks > 0 for holding in outcome.holdings] == [False, True], name
 
 
 def test_more_memory_never_holds_less(folder: Path) -> None:
     for name in architectures.FAMILIES:
-        given = engine.arguments(architectures.make(name, folder), BUDGET)
+        options = engine.arguments(architectures.make(name, folder), BUDGET)
         budgets = sorted({0, 1, *(7919 * step**3 for step in range(1, 60))})
-        outcome = engine.weighed(given, *budgets)
+        outcome = engine.weighed(options, *budgets)
         assert isinstance(outcome, Weighed), (name, outcome)
         for one, other in zip(outcome.holdings, outcome.holdings[1:], strict=False):
             assert one.tokens <= other.tokens and one.blocks <= other.blocks, name

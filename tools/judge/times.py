@@ -1,21 +1,17 @@
-"""Compare predicted times with public figures: ``python -m tools.judge_time ROWS`` reads ``ROWS/micro.jsonl``.
-
-Odd lines were open to fitting, even lines judge; both halves are printed, misses and rows without a prediction too.
-"""
+"""The time that the cost model predicts, beside public benchmarks of vLLM."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel
 
+from tools.judge.rows import half
+from tools.judge.verdicts import Verdict, coverage, errors, spread
 from verl_rocm.facts.efficiencies import calibrations
 from verl_rocm.facts.load import load
 from verl_rocm.facts.releases import HERE
@@ -38,9 +34,8 @@ OWN = {"Ministral-3-8B-Reasoning-2512": Shape(34, 4096, 14336, 32, 8, 128, 13107
 class Row(BaseModel):
     """What the judge reads of a row; the rest of it is ignored."""
 
-    model_config = ConfigDict(extra="ignore")
-
     id: str
+    source: str
     gpu: str | None = None
     model: str | None = None
     input: int | None = None
@@ -49,27 +44,6 @@ class Row(BaseModel):
     mean_tpot_ms: float | None = None
     output_tok_s: float | None = None
     req_s_8xTP1: dict[str, float] | None = None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One figure of a row: predicted from ``low`` to ``high``, and what was measured."""
-
-    row: str
-    figure: str
-    low: float
-    high: float
-    measured: float
-
-    @property
-    def inside(self) -> bool:
-        """The range holds the measured figure."""
-        return self.low <= self.measured <= self.high
-
-    @property
-    def error(self) -> float:
-        """Of the middle of the range, relative to the measured figure."""
-        return abs((self.low + self.high) / 2 - self.measured) / self.measured
 
 
 def shape(model: str | None) -> Shape | None:
@@ -93,7 +67,7 @@ def _both(
     return min(one, other), max(one, other)
 
 
-def judge(row: Row) -> list[Verdict] | str:
+def predicted(row: Row, side: str) -> list[Verdict] | str:
     """The figures of a row, or why there is no prediction."""
     model = shape(row.model)
     if model is None:
@@ -106,11 +80,11 @@ def judge(row: Row) -> list[Verdict] | str:
     except CalibrationError as error:
         return str(error)
     if row.mean_tpot_ms and row.input and row.output and row.concurrency:
-        return list(_served(row, model, rates))
+        return list(_served(row, side, model, rates))
     if row.req_s_8xTP1 and row.output:
-        verdicts = list(_instances(row, model, rates))
-        bound = list(_instances(row, model, _peaks(gpu, rates)))
-        if any(v.measured > b.high for v, b in zip(verdicts, bound, strict=True)):
+        verdicts = list(_instances(row, side, model, rates))
+        bound = list(_instances(row, side, model, _peaks(gpu, rates)))
+        if any((v.logged or 0) > (b.high or 0) for v, b in zip(verdicts, bound, strict=True)):
             return "it is faster than the GPU's peak bandwidth allows, so that something of it is not as stated"
         return verdicts
     return "it names no batch, prompt and response together"
@@ -124,7 +98,7 @@ def _peaks(gpu: str, rates: Calibrated) -> Calibrated:
     return Calibrated(end, end, ())
 
 
-def _served(row: Row, model: Shape, rates: Calibrated) -> Iterator[Verdict]:
+def _served(row: Row, side: str, model: Shape, rates: Calibrated) -> Iterator[Verdict]:
     """vLLM's own benchmark: as many requests at once as ``concurrency``, the next when one is done."""
     prompt, answer = row.input or 1, row.output or 1
     limits = Limits(row.concurrency or 1, 8192, 16384, 60_000)
@@ -132,63 +106,48 @@ def _served(row: Row, model: Shape, rates: Calibrated) -> Iterator[Verdict]:
     low, high = _both(
         schedule, model, rates, lambda sec: 1e3 * fmean((z - a) / (answer - 1) for _, a, z in ends(schedule, sec))
     )
-    yield Verdict(row.id, "ms a token", low, high, row.mean_tpot_ms or 0.0)
+    yield _verdict(row, side, "time a token", "ms", row.mean_tpot_ms or 0.0, (low, high))
     if row.output_tok_s:
         low, high = _both(schedule, model, rates, partial(_rate, schedule, REQUESTS * answer))
-        yield Verdict(row.id, "tokens/s", low, high, row.output_tok_s)
+        yield _verdict(row, side, "throughput", "tokens/s", row.output_tok_s, (low, high))
 
 
-def _instances(row: Row, model: Shape, rates: Calibrated) -> Iterator[Verdict]:
+def _instances(row: Row, side: str, model: Shape, rates: Calibrated) -> Iterator[Verdict]:
     """Eight engines with one GPU each and one prompt for all (6000 characters, about 1500 tokens)."""
     for at_once, measured in (row.req_s_8xTP1 or {}).items():
         slots = int(at_once) // 8
         limits = Limits(slots, 8192, 16384, 60_000)
         schedule = simulate([Request(0, 1500, row.output or 1)] * (slots * 10), limits)
         low, high = _both(schedule, model, rates, partial(_rate, schedule, 8 * slots * 10))
-        yield Verdict(row.id, f"requests/s at {at_once}", low, high, measured)
+        yield _verdict(row, side, f"throughput at {at_once}", "requests/s", measured, (low, high))
 
 
 def _rate(schedule: Schedule, requests: int, seconds: Callable[[Span], float]) -> float:
     return requests / total(schedule, seconds)
 
 
-def _summary(half: str, verdicts: Sequence[Verdict]) -> str:
-    if not verdicts:
-        return f"{half}: no figure can be predicted"
-    inside = sum(verdict.inside for verdict in verdicts)
-    error = median(verdict.error for verdict in verdicts)
-    return f"{half}: {inside} of {len(verdicts)} figures inside the range, median error of its middle {error:.0%}"
+def _verdict(row: Row, side: str, quantity: str, unit: str, logged: float, limits: tuple[float, float]) -> Verdict:
+    """A range, whose middle stands for it where one figure is needed."""
+    low, high = limits
+    return Verdict(row.id, row.source, side, quantity, unit, logged, (low + high) / 2, low, high)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a line a figure or row, and one summary a half."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", type=Path, help="folder with micro.jsonl")
-    path = parser.parse_args(arguments).rows / "micro.jsonl"
-    halves: dict[str, list[Verdict]] = {"odd": [], "even": []}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        print(f"{path}: cannot be read ({error.__class__.__name__}); name the folder of the rows", file=sys.stderr)
-        return 2
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = Row.model_validate_json(line)
-        except ValidationError as error:
-            print(f"{path}:{number}: no row ({error.errors()[0]['msg']}); correct the line", file=sys.stderr)
-            return 2
-        result = judge(row)
-        if isinstance(result, str):
-            print(f"{number:>3} {row.id}: no prediction, {result}")
-            continue
-        halves["odd" if number % 2 else "even"] += result
-        for v in result:
-            mark = "inside" if v.inside else "MISS"
-            print(f"{number:>3} {v.row}: {v.figure} {v.low:.4g} to {v.high:.4g}, measured {v.measured:g}: {mark}")
-    print(_summary("odd lines (fitted on)", halves["odd"]))
-    print(_summary("even lines (judged by)", halves["even"]))
-    return 0
+def judged(rows: Sequence[Row]) -> list[Verdict]:
+    """All rows, each with its figures or with the reason why it has none."""
+    verdicts = []
+    for number, row in enumerate(rows, start=1):
+        side = half(number)
+        result = predicted(row, side)
+        verdicts += [Verdict(row.id, row.source, side, why=result)] if isinstance(result, str) else result
+    return verdicts
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """Figures inside their range, and errors of its middle without their sign, a half."""
+    parts = []
+    for side, purpose in (("odd", "fitted on"), ("even", "judged by")):
+        of_side = [verdict for verdict in verdicts if verdict.half == side and verdict.predicted is not None]
+        inside = sum(verdict.inside for verdict in of_side)
+        error = spread(list(errors(of_side, {verdict.quantity for verdict in of_side}, side)))
+        parts.append(f"{side} ({purpose}): {inside} of {len(of_side)} figures inside the range, {error}")
+    return f"time: {coverage(verdicts)}; {'; '.join(parts)}"

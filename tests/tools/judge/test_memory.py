@@ -1,14 +1,13 @@
-"""Rows are read strictly, figures follow from what was weighed, and the summary keeps the halves apart."""
+"""Figures of memory follow from what was weighed, and the summary keeps the halves apart."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from tests.verl_rocm.memory.samples import weighed
-from tools.judge.rows import BadRows, Row, read, skipped
-from tools.judge.verdicts import Verdict, figures, summary
+from tools.judge.memory import figures, summary
+from tools.judge.memory_rows import Row, skipped
+from tools.judge.verdicts import Verdict
 
 ROW = Row(
     id="a",
@@ -21,17 +20,6 @@ ROW = Row(
     available_kv_gib=76,
     kv_tokens=1_000_000,
 )
-
-
-def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
-    (tmp_path / "engine.jsonl").write_text('{"id": "a", "source": "b"}\n{"id": "c"}\n')
-    with pytest.raises(BadRows, match=r"engine.jsonl:2: source: "):
-        read(tmp_path)
-
-
-def test_a_folder_without_rows_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadRows, match="is not there: name a folder"):
-        read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -60,11 +48,11 @@ def test_figures_of_a_row() -> None:
 
 def test_summary_keeps_the_halves_apart() -> None:
     verdicts = [
-        Verdict(ROW, "odd", "weights", "GiB", 100, 101),
-        Verdict(ROW.model_copy(update={"id": "b"}), "even", "weights", "GiB", 100, 97),
-        Verdict(ROW.model_copy(update={"id": "c"}), "even", "", why="the model is not named"),
+        Verdict("a", "s", "odd", "weights", "GiB", 100, 101),
+        Verdict("b", "s", "even", "weights", "GiB", 100, 97),
+        Verdict("c", "s", "even", why="the model is not named"),
     ]
-    text = summary(verdicts)
-    assert text.startswith(
-        "2 of 3 rows predicted; weights odd: median 1.00 %, worst 1.00 % (1); weights even: median 3.00 %"
+    assert summary(verdicts).startswith(
+        "memory: 2 of 3 rows predicted; weights odd: median error 1.00 %, worst 1.00 % (1); "
+        "weights even: median error 3.00 %, worst 3.00 % (1); KV tokens odd: none; "
     )
