@@ -21,7 +21,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = checkouts.copy(tmp_path_factory.mktemp("wheel") / "copy")
     checkouts.git(copy, "tag", "v9.8.7")
     done = subprocess.run(
-        ["make", "wheel", f"PYTHON={sys.executable}"], cwd=copy, capture_output=True, text=True, timeout=120
+        ["make", "--no-print-directory", "wheel", f"PYTHON={sys.executable}"],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return copy / done.stdout.strip()
