@@ -110,15 +110,20 @@ def find(facts: Facts, job: Resolution) -> Iterator[Finding]:
         yield from _preempts(facts, job, weighed)
 
 
+def _reservation(job: Resolution) -> str:
+    """What a bundled config leaves out and a checkpoint may have."""
+    if not job.model.source.startswith("bundled"):
+        return ""
+    sees = job.model.architecture.endswith("ForConditionalGeneration")
+    return ", by the bundled config: unquantised" + (", with a vision tower of default size" if sees else "")
+
+
 def rows(job: Resolution) -> list[tuple[str, str]]:
     """The rows of the section ``memory``; one line where the engine was not weighed."""
     weighed = job.memory
     if not isinstance(weighed, Weighed):
         return [("not weighed", weighed.reason)]
-    config = (
-        " by the bundled config: no quantisation, default vision tower" if job.model.source[:7] == "bundled" else ""
-    )
-    lines = [("weights", f"{weighed.weights.total / GIB:.2f} GiB{config and f',{config}'}")]
+    lines = [("weights", f"{weighed.weights.total / GIB:.2f} GiB{_reservation(job)}")]
     if weighed.overhead is None or len(weighed.holdings) != 3:
         return lines
     taken, (worst, _, best) = weighed.overhead.total, weighed.holdings
