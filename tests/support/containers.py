@@ -10,6 +10,7 @@ import os
 import resource
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 GROUP = 4242  # of the stand-in devices; no image has a name for it
@@ -39,6 +40,11 @@ def no_gpus() -> str:
         return "unshare is not installed (util-linux)"
     probe = subprocess.run(with_gpus("stat", "/dev/kfd"), capture_output=True, text=True, timeout=30)
     return "" if probe.returncode == 0 else f"no devices can be made here: {probe.stderr.strip().splitlines()[-1:]}"
+
+
+def owners_folders(path: Path) -> list[Path]:
+    """The folders of this run above ``path``: pytest lets nobody but their owner enter them."""
+    return [folder for folder in path.parents if folder.is_relative_to(tempfile.gettempdir())]
 
 
 class Podman:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from guide.regions import scan_tree
+from tests.support.reports import settled
 
 ROOT = Path(__file__).parents[3]
 FILE = "how_to/check_your_recipe.sh"
@@ -31,12 +32,6 @@ def run(region: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def settled(text: str) -> str:
-    """The part that vLLM and verl decide; known issues change with every new fact."""
-    kept = [line.rstrip() for line in text.partition("known issues")[0].splitlines() if " issue " not in f" {line}"]
-    return re.sub(r"\s+", " ", " ".join(kept)).strip()
-
-
 def shown(region: str) -> str:
     return settled(REGIONS[f"{OUTPUT}:{region}"].text)
 
@@ -56,5 +51,5 @@ def test_the_recipe_of_the_page() -> None:
 def test_the_comparison_of_the_page() -> None:
     pytest.importorskip("vllm")
     _, report = run("compare")
-    assert re.search(r"FP8 format\s+none\s+e4m3fnuz\s+e4m3fn", report)
+    assert re.search(r"FP8 format\s+MI250X\s+none\s+MI300X\s+e4m3fnuz\s+MI355X\s+e4m3fn\s", report)
     assert settled(report) == shown("compare_output")

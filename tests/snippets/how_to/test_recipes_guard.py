@@ -106,7 +106,7 @@ def test_the_preview_names_a_misspelt_key(tmp_path: Path) -> None:
     pytest.importorskip("verl")
     code, text = shell("preview", tmp_path, "data.train_batch_sice=8")
     assert code == 2
-    assert "verl has no key data.train_batch_sice: nearest is data.train_batch_size" in text
+    assert "verl has no key data.train_batch_sice\nhint: nearest is data.train_batch_size" in text
     code, text = shell("preview", tmp_path)
     assert code in (0, 1) and "MI300X" in text and "error:" not in text
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.containers import GROUP, Podman, no_gpus, no_podman, with_gpus
+from tests.support.containers import GROUP, Podman, no_gpus, no_podman, owners_folders, with_gpus
 from tests.support.stand_ins import Machine
 
 SNIPPETS = Path(__file__).parents[3] / "snippets" / "how_to"
@@ -211,7 +211,7 @@ def test_what_is_missing_is_one_line(recorded: Recorded, changes: Any, says: str
 def test_rootless_podman_needs_the_users_own_group(recorded: Recorded, joined: bool, code: int) -> None:
     recorded.command("podman", f'#!/bin/sh\n[ "$1" = info ] || printf "%s\\n" "$@" >{recorded.root}/calls')
     recorded.root.chmod(0o777)
-    for folder in recorded.root.parents[:3]:  # pytest's folders are the owner's alone
+    for folder in owners_folders(recorded.root):
         folder.chmod(folder.stat().st_mode | 0o755)
     groups = f"--groups={GROUP}" if joined else "--clear-groups"
     env = {"PATH": f"{recorded.root}/bin:/usr/bin:/bin", "HOME": str(recorded.root), "ENGINE": "podman"}

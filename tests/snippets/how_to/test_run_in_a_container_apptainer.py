@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.containers import GROUP, no_gpus, with_gpus
+from tests.support.containers import GROUP, no_gpus, owners_folders, with_gpus
 
 SNIPPETS = Path(__file__).parents[3] / "snippets" / "how_to"
 APPTAINER = "how_to/run_in_a_container_apptainer.sh"
@@ -132,7 +132,7 @@ def test_no_gpu_device(machine: Machine) -> None:
 @pytest.mark.block("how_to/run_in_a_container_apptainer.sh", "check", evidence="checked")
 @pytest.mark.parametrize(("group", "code"), [(GROUP, 0), (GROUP + 1, 2)])
 def test_the_user_must_be_in_the_devices_group(tmp_path: Path, group: int, code: int) -> None:
-    for folder in [tmp_path, *tmp_path.parents[:3]]:  # pytest's folders are the owner's alone
+    for folder in [tmp_path, *owners_folders(tmp_path)]:
         folder.chmod(0o777)
     machine = Machine(tmp_path)
     script = tmp_path / "start.sh"
