@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 SECONDS = 5
 NO_SOURCE = "context length without a source"
+BY_PATH = "by the end of a path that has no config.json on this machine"
 HUB_NAME = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")
 BUNDLED = Path(__file__).resolve().parent / "facts" / "models"
 
@@ -95,7 +96,9 @@ def place(name: str, folder: Path) -> Model | None:
         target = folder / entry["name"].replace("/", "--")
         target.mkdir(exist_ok=True)
         (target / "config.json").write_text(json.dumps(entry["config"]), encoding="utf-8")
-        return Model(target, f"bundled {entry['name']}{'' if 'context' in entry else f', {NO_SOURCE}'}")
+        by_path = "/" in name and name.lower() != entry["name"].lower() and not HUB_NAME.match(name)
+        remarks = [BY_PATH] * by_path + [NO_SOURCE] * ("context" not in entry)
+        return Model(target, ", ".join([f"bundled {entry['name']}", *remarks]))
     return _hub(name, folder) if HUB_NAME.match(name) and os.environ.get("HF_HUB_OFFLINE") != "1" else None
 
 

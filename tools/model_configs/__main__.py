@@ -101,6 +101,8 @@ def models(slime: Path, xinference: Path) -> dict[str, Bundled]:
         stated, line = known.get(name.rpartition("/")[2].lower(), (None, 0))
         if kind := start.default_lengths.get(name):
             entry["context"] = {"note": f"default of transformers {TRANSFORMERS}, models/{kind}"}
+        elif name in start.stated_lengths:
+            entry["context"] = {"note": start.stated_lengths[name]}
         elif "context" not in entry and stated == _length(entry["config"]):
             entry["context"] = {"repo": "xorbitsai/inference", "commit": at, "file": FAMILIES, "line": line}
     return entries

@@ -44,12 +44,13 @@ class Typed(Start):
 
 
 class Starts(BaseModel):
-    """The file; ``default_lengths`` are context lengths that a class of transformers states as its default."""
+    """The file; whose context length is the default of which class of transformers, and whose which source states."""
 
     slime: list[OfSlime]
     defaults: list[OfTransformers]
     typed: list[Typed]
     default_lengths: dict[str, str]
+    stated_lengths: dict[str, str]
 
 
 def read() -> Starts:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from verl_rocm import cures, render
+from verl_rocm import cures, models, render
 from verl_rocm.facts.load import load
 from verl_rocm.finding import ISSUES, Finding, site
 
@@ -74,7 +74,9 @@ def plan(report: Report) -> list[tuple[str, str]]:
     sizes, graphs, sleep, runner = job.sizes, job.graphs, job.sleep, job.runner
     engines = f"{sizes.replicas} x {sizes.gpus_of_one_engine} GPU"
     level = f"level {sleep.level}" if sleep.level else "never sleeps"
+    by_path = [("model", job.model.source)] if models.BY_PATH in job.model.source else []
     return [
+        *by_path,
         ("engines", f"{engines}; {sizes.nodes} x {sizes.gpus_per_node} {report.gpu.name}"),
         ("graphs", f"{graphs.mode}, {len(graphs.sizes)} sizes up to {graphs.max}, compilation {graphs.compilation}"),
         *attention(report),

@@ -9,6 +9,9 @@ import pytest
 from pydantic import JsonValue
 
 from verl_rocm import models
+from verl_rocm.dryrun import render
+
+from .samples import report
 
 ENTRIES = models.bundled()
 
@@ -20,6 +23,7 @@ ENTRIES = models.bundled()
         ("/data/models/Qwen2.5-7B-Instruct/", "Qwen/Qwen2.5-7B-Instruct"),
         ("~/models/qwen3-8b", "Qwen/Qwen3-8B"),
         ("Qwen/Qwen3-30B-A3B-mcore", "Qwen/Qwen3-30B-A3B"),
+        ("Qwen/DeepSeek-R1-Distill-Qwen-1.5B", "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"),
     ],
 )
 def test_names_as_people_write_them(written: str, name: str) -> None:
@@ -38,6 +42,34 @@ def test_place_writes_a_config_that_can_be_loaded(tmp_path: Path) -> None:
     assert placed.source == "bundled Qwen/Qwen3-8B"
     again = models.place(str(placed.directory), tmp_path)
     assert again is not None and again.source == "directory"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/data/models/Qwen/Qwen1.5-MoE-A2.7B-Chat", "Qwen/Qwen1.5-MoE-A2.7B-Chat"),
+        ("$HOME/models/Qwen2.5-7B-Instruct/", "Qwen/Qwen2.5-7B-Instruct"),
+        ("~/models/deepseek-ai/deepseek-coder-1.3b-instruct", "deepseek-ai/deepseek-coder-1.3b-instruct"),
+    ],
+)
+def test_a_path_of_another_machine_is_placed_by_its_end_and_the_report_says_so(
+    path: str, name: str, tmp_path: Path
+) -> None:
+    placed = models.place(path, tmp_path)
+    assert placed is not None
+    assert placed.source == f"bundled {name}, by the end of a path that has no config.json on this machine"
+    assert render.plan(report(model={"named": path, "source": placed.source}))[0] == ("model", placed.source)
+
+
+def test_a_report_has_no_row_for_a_model_that_the_job_names() -> None:
+    assert "model" not in dict(render.plan(report(model={"source": "bundled Qwen/Qwen2.5-7B-Instruct"})))
+
+
+def test_a_path_of_this_machine_is_read_whatever_it_ends_in(tmp_path: Path) -> None:
+    own = tmp_path / "Qwen2.5-7B-Instruct"
+    own.mkdir()
+    (own / "config.json").write_text("{}", encoding="utf-8")
+    assert models.place(str(own), tmp_path) == models.Model(own, "directory")
 
 
 def hybrid_parameters(text: SimpleNamespace) -> float:
@@ -84,10 +116,15 @@ def parameters(config: Mapping[str, JsonValue]) -> float:
 NUMBERED = {name: entry for name, entry in ENTRIES.items() if "hidden_size" in str(entry["config"])}
 SIZES = {
     "deepseek-v3": 671.0,
+    "deepseek-v3-0324": 671.0,
     "deepseek-v4-flash": 284.0,
+    "gemma-2-2b-it": 2.6,  # with its embeddings, which the name leaves out
+    "gemma-2b-it": 2.5,
     "glm-4.5-air": 106.0,
     "hy3": 295.0,
     "mistral-nemo-instruct-2407": 12.2,
+    "qwen1.5-moe-a2.7b-chat": 14.3,
+    "smollm2-135m-instruct": 0.135,
 }
 
 
