@@ -39,6 +39,8 @@ def main() -> int:
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     if tools := os.environ.pop("GUIDE_TEST_TOOLS", ""):
         sys.path.append(tools)
+    # A shell starts what runs in the background with SIGINT ignored, and then nothing could end this run in order.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # A plain SIGTERM would skip every `finally`, and leave the processes of an engine behind.
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     import pytest
