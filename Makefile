@@ -3,7 +3,7 @@
 PYTHON ?= python3
 export PYTHON ACCELERATOR ONLY MODEL VLLM ARGS FULL COMPATIBLE
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "make $@: PYTHON=$(PYTHON) is not there: name an interpreter of Python 3.11 or newer" >&2; exit 2; }
-IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) -m tools.environment docs) && PATH="$$(dirname $$python):$$PATH" PYTHONPATH=docs/_extensions
+IN_DOCS = $(HAS_PYTHON); python=$$($(PYTHON) -m tools.environment docs) && PATH="$$(dirname "$$python"):$$PATH" PYTHONPATH=docs/_extensions
 
 .DEFAULT_GOAL := help
 .PHONY: schemas wheel test-build doctest-build help doctest test html linkcheck mutants serve clean releases evidence verify-engine lock judge dry-run test-dry-run test-ray record-ray record-dry-run survey bench recipe test-recipe
@@ -47,13 +47,13 @@ lock: ## resolve requirements/*.in again into *.lock (needs uv)
 
 IN_ENGINE = $(HAS_PYTHON); engine=$$($(PYTHON) -m tools.environment cpu-0.30.0) &&
 # The engine's environment has pytest and lacks hypothesis: the rest comes from the environment `docs`.
-TEST_IN_ENGINE = $(IN_ENGINE) docs=$$($(PYTHON) -m tools.environment docs) && GUIDE_TEST_TOOLS=$$($$docs -c 'import site; print(site.getsitepackages()[0])') $$engine guide/doctest/run_pytest.py -q
+TEST_IN_ENGINE = $(IN_ENGINE) docs=$$($(PYTHON) -m tools.environment docs) && GUIDE_TEST_TOOLS="$$("$$docs" -c 'import site; print(site.getsitepackages()[0])')" "$$engine" guide/doctest/run_pytest.py -q
 
 dry-run: ## resolve a verl job as an AMD GPU, without one (VLLM=0.24.0|0.30.0|0.32.0 ARGS="--gpu MI300X key=value ...")
 	@$(HAS_PYTHON); $(PYTHON) -m tools.dry_run || [ $$? -eq 1 ] # 1: a report with findings
 
 judge: ## predict the memory and the time that public logs of vLLM report, beside what they report (ROWS=DIR; WRITE=1: keep it in records/judge)
-	@$(IN_ENGINE) $$engine -m tools.judge "$(ROWS)" $(if $(WRITE),--write)
+	@$(IN_ENGINE) "$$engine" -m tools.judge "$(ROWS)" $(if $(WRITE),--write)
 
 test-dry-run: ## test the dry run with vLLM and verl
 	@$(TEST_IN_ENGINE) tests/verl_rocm/engine -n2 --dist=loadfile
@@ -62,23 +62,23 @@ test-ray: ## test what needs Ray: which GPUs and variables a process gets, two n
 	@$(TEST_IN_ENGINE) tests/ray
 
 record-ray: ## run every case of those tests, and write records/ray
-	@$(IN_ENGINE) $$engine -m tests.ray.visibility
-	@$(IN_ENGINE) $$engine -m tests.ray.environment
+	@$(IN_ENGINE) "$$engine" -m tests.ray.visibility
+	@$(IN_ENGINE) "$$engine" -m tests.ray.environment
 
 recipe: ## train with the guide's GRPO recipe, small, and keep seconds, memory and rewards (STEPS=20 ACCELERATOR= PYTHON= MODEL=)
 	@$(HAS_PYTHON); ONLY=how_to/recipes/grpo.sh STEPS=$(STEPS) RECIPE_RECORD=1 exec $(PYTHON) -m tools.run_doctest
 
 test-recipe: ## test the recipes longer: faults, two ranks, a critic, asynchronous, resume (ONLY=part of a test's name)
-	@$(IN_ENGINE) RECIPE_RECORD=1 $$engine guide/doctest/run_pytest.py -q tests/recipes $(if $(ONLY),-k $(ONLY))
+	@$(IN_ENGINE) RECIPE_RECORD=1 "$$engine" guide/doctest/run_pytest.py -q tests/recipes $(if $(ONLY),-k $(ONLY))
 
 record-dry-run: ## dry-run the guide's recipe on its five GPUs, and write records/dry-run-*.json and the page's output
-	@$(IN_ENGINE) $$engine -m tools.record_dry_run
+	@$(IN_ENGINE) "$$engine" -m tools.record_dry_run
 
 survey: ## dry-run all launch scripts of a verl checkout, or of any folder (SCRIPTS=DIR)
-	@$(IN_ENGINE) $$engine -m tools.survey "$(SCRIPTS)"
+	@$(IN_ENGINE) "$$engine" -m tools.survey "$(SCRIPTS)"
 
 bench: ## time the dry run against the imports that it needs, and against starting an engine
-	@$(IN_ENGINE) $$engine -m tests.verl_rocm.bench
+	@$(IN_ENGINE) "$$engine" -m tests.verl_rocm.bench
 
 BUILD_TESTS = $(IN_DOCS) python guide/doctest/run_pytest.py -q -rs tests/build --record-build $(if $(VLLM),--release=$(VLLM)) $(if $(MUST),--must)
 
