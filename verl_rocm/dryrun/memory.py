@@ -88,14 +88,15 @@ def _preempts(facts: Facts, job: Resolution, weighed: Weighed) -> Iterator[Findi
     if not best.blocks or worst.longest >= demand:
         return
     held = _between(int(worst.longest), int(best.longest))
+    level: Level = "finding" if best.half_response < demand else "note"
+    condition = "" if level == "finding" else "if all grow that long, "
     title = f"the KV cache holds {held} sequences of {tokens} tokens, and the engine runs up to {demand} at once: "
-    title += "vLLM preempts sequences and computes them again"
+    title += f"{condition}vLLM preempts sequences and computes them again"
     fewer = int(worst.longest)
     cache = weighed.bytes_per_sequence * demand + weighed.bytes_per_block
     ways = [*_more_memory(facts, weighed, cache)]
     if fewer:
         ways.append(_way("", override(facts, f"{ROLLOUT}.max_num_seqs", fewer)))
-    level: Level = "finding" if best.half_response < demand else "note"
     name = "kv-cache-preempts"
     yield Finding(id=name, level=level, title=title, remedies=tuple(ways), url=site(PAGE, name))
 
